@@ -1,0 +1,2 @@
+//! The command lakekey.
+fn main() {}

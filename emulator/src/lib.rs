@@ -1,0 +1,1 @@
+//! A local Lakebase: HTTP control plane, gateway and real Postgres clusters.

@@ -1,0 +1,1 @@
+//! A Postgres front door: TLS, SNI, start-up, login, cancel, splice.

@@ -1,0 +1,1 @@
+//! Hygiene, oracle and end-to-end tests of lakekey.

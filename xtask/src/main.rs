@@ -1,0 +1,2 @@
+//! The commands of this repository: demo, test, bench.
+fn main() {}
