@@ -1,1 +1,13 @@
-//! lakekey.
+//! Database credentials that rotate by themselves, for Databricks Lakebase.
+
+#![forbid(unsafe_code)]
+
+pub mod clock;
+mod code;
+mod error;
+pub mod http;
+pub mod secret;
+
+pub use code::Code;
+pub use error::{Error, Result};
+pub use secret::Secret;

@@ -1,0 +1,3 @@
+//! HTTP: one transport, one retry policy, one way to read errors.
+
+pub mod transport;
