@@ -2,10 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod clock;
 mod code;
+pub mod config;
 mod error;
 pub mod http;
+pub mod jitter;
 pub mod secret;
 
 pub use code::Code;
