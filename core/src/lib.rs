@@ -6,9 +6,12 @@ pub mod auth;
 pub mod clock;
 mod code;
 pub mod config;
+pub mod credential;
+mod endpoint;
 mod error;
 pub mod http;
 pub mod jitter;
+pub mod name;
 pub mod secret;
 
 pub use code::Code;

@@ -1,0 +1,361 @@
+//! One slot: the credential of one identity for one endpoint, kept fresh for everybody who logs in with it.
+//!
+//! A fresh credential is returned at once. A stale one is returned at once too, and one refresh starts beside it. With
+//! none, callers join the one mint in flight, each for as long as its own deadline allows. There is no timer: a process
+//! that is frozen, asleep or idle mints nothing, and finds out at its next login what time it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::machine::{Begin, Failure, Machine, Next, Purpose, Ticket};
+use super::mint::{Credential, Mint};
+use super::policy::{self, Phase};
+use super::store::{Shared, SlotKey};
+use crate::clock::{Clock, Deadline, Moment, millis};
+use crate::code::Code;
+use crate::error::{Error, Result};
+
+/// Time limits of the attempts of one flight: the first is short, because a hung request must leave a caller with the
+/// default budget of ten seconds time for another.
+const ATTEMPT: [Duration; 3] = [
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(15),
+];
+/// How long a flight for waiting callers goes on.
+const FLIGHT_BUDGET: Duration = Duration::from_secs(30);
+/// A refresh that takes longer than this does not keep callers who have nothing.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// A server that refuses good tokens earns one fresh mint in this time, not one for each login.
+const REJECTION_PAUSE: Duration = Duration::from_secs(30);
+
+/// What callers wait on: it ends when the flight does.
+type Follow = watch::Receiver<()>;
+
+pub(crate) struct Slot {
+    key: SlotKey,
+    shared: Arc<Shared>,
+    machine: Machine<Credential, Follow, Error>,
+    /// Boot time of the last [`Slot::invalidate`] that cleared something; zero for never.
+    rejected_at: AtomicU64,
+}
+
+/// A credential as handed out.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    /// The credential.
+    pub credential: Arc<Credential>,
+    /// Whether it was there already. A login that is refused with such a one earns a fresh one; a login refused with
+    /// one that was minted for it does not.
+    pub cached: bool,
+}
+
+impl Slot {
+    pub(crate) fn new(
+        key: SlotKey,
+        shared: Arc<Shared>,
+        inherited: Option<Arc<Credential>>,
+    ) -> Slot {
+        Slot {
+            key,
+            shared,
+            machine: Machine::new(inherited),
+            rejected_at: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn current(&self) -> Option<Arc<Credential>> {
+        self.machine.current()
+    }
+
+    /// The credential, if it can be used and there is nothing to start: no lock, no I/O, two clock readings.
+    pub(crate) fn peek(&self) -> Option<Arc<Credential>> {
+        let now = self.shared.clock.now();
+        self.machine.with_current(|current| {
+            let credential = current?;
+            let quiet = match credential.phase(now) {
+                Phase::Fresh => true,
+                Phase::Stale => !self.machine.wants_refresh(now.boot_ms),
+                Phase::Expired => false,
+            };
+            quiet.then(|| Arc::clone(credential))
+        })
+    }
+
+    /// The credential, minted if need be.
+    ///
+    /// # Errors
+    /// What minting failed with, if more trying cannot mend it; else [`Code::CredentialUnavailable`] once the deadline
+    /// has passed.
+    pub(crate) async fn get(
+        self: &Arc<Self>,
+        mint: &Arc<dyn Mint>,
+        deadline: Deadline,
+    ) -> Result<Lease> {
+        let clock = &*self.shared.clock;
+        let before = self.machine.current();
+        let mut joined = false;
+        loop {
+            let now = clock.now();
+            let current = self.machine.current();
+            if let Some(credential) = &current {
+                // Newly minted, it is used while it lives at all: with a lifetime as short as the way here, minting
+                // again would never end.
+                let newcomer = joined
+                    && before
+                        .as_ref()
+                        .is_none_or(|old| !Arc::ptr_eq(old, credential));
+                let usable = match credential.phase(now) {
+                    Phase::Fresh => true,
+                    Phase::Stale => {
+                        if self.machine.wants_refresh(now.boot_ms) {
+                            self.start(mint, Purpose::Refresh, now);
+                        }
+                        true
+                    }
+                    Phase::Expired => newcomer && now.boot_ms < credential.validity().end.boot_ms,
+                };
+                if usable {
+                    return Ok(Lease {
+                        credential: Arc::clone(credential),
+                        cached: !joined,
+                    });
+                }
+            }
+            let mut flight = match self.start(mint, Purpose::Demand, now) {
+                Begin::Lead(_, flight, _) | Begin::Follow(flight) => flight,
+                Begin::Refused(failure) => return Err(failure.error),
+                Begin::Closed => return Err(closed()),
+            };
+            if let Some(failure) = self.machine.failure()
+                && failure.next.demand > now.after(deadline.left(clock))
+            {
+                return Err(self.unavailable(Some(failure)));
+            }
+            joined = true;
+            if deadline.limit(clock, flight.changed()).await.is_none() {
+                return Err(self.unavailable(self.machine.failure()));
+            }
+        }
+    }
+
+    /// Takes `token` out of the cache because Postgres refused it, if it is still the current one.
+    ///
+    /// Answers whether it was taken out. It is not when it has been replaced already, nor when it is itself the
+    /// replacement of a rejected one: a server that refuses good tokens must not cause a mint for each login.
+    pub(crate) fn invalidate(&self, token: &str) -> bool {
+        let Some(credential) = self.machine.current() else {
+            return false;
+        };
+        if !credential.token().matches(token) {
+            return false;
+        }
+        let now = self.shared.clock.now().boot_ms;
+        let rejected_at = self.rejected_at.load(Ordering::Acquire);
+        let pause = millis(REJECTION_PAUSE).min(credential.validity().lifetime_ms / 4);
+        if rejected_at != 0
+            && credential.validity().issued.boot_ms >= rejected_at
+            && now < rejected_at.saturating_add(pause)
+        {
+            tracing::debug!(endpoint = %self.key.endpoint, "a token minted after a rejection was rejected too; not minting again yet");
+            return false;
+        }
+        self.rejected_at.store(now, Ordering::Release);
+        self.machine
+            .clear_if(|current| current.token().matches(token))
+    }
+
+    pub(crate) fn close(&self) {
+        self.machine.close();
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        mint: &Arc<dyn Mint>,
+        purpose: Purpose,
+        now: Moment,
+    ) -> Begin<Follow, Error> {
+        let mut sender = None;
+        let begin = self
+            .machine
+            .begin(purpose, now.boot_ms, millis(PATIENCE), || {
+                let (send, follow) = watch::channel(());
+                sender = Some(send);
+                follow
+            });
+        if let (Begin::Lead(ticket, _, start), Some(sender)) = (&begin, sender) {
+            let flight = Flight {
+                slot: Arc::clone(self),
+                ticket: *ticket,
+                purpose,
+                sender,
+            };
+            tokio::spawn(flight.fly(Arc::clone(mint), *start));
+        }
+        begin
+    }
+
+    /// Why there is no credential: since when, how often it was tried and what came of it.
+    fn unavailable(&self, failure: Option<Failure<Error>>) -> Error {
+        let now = self.shared.clock.now();
+        let ended = self.machine.current().map(|credential| {
+            let end = credential.expires_at_ms();
+            format!(
+                "; the last one ended at {} ({} ago)",
+                rfc3339(end),
+                span(now.wall_ms.saturating_sub(end))
+            )
+        });
+        let message = format!(
+            "no usable database credential for {}{}",
+            self.key.endpoint,
+            ended.unwrap_or_default()
+        );
+        let Some(failure) = failure else {
+            return Error::new(
+                Code::CredentialUnavailable,
+                format!("{message}: {} has not answered yet", self.key.host),
+            )
+            .with_hint(
+                "Give the call more time, or check that this machine reaches the workspace",
+            );
+        };
+        let since = span(now.boot_ms.saturating_sub(failure.since));
+        let error = Error::new(
+            Code::CredentialUnavailable,
+            format!(
+                "{message}; {} failed in {since}, the last: {}",
+                attempts(failure.count),
+                failure.error.message()
+            ),
+        )
+        .with_retry_after(failure.error.retry_after());
+        let error = match failure.error.http_status() {
+            Some(status) => error.with_http(status, failure.error.request_id().map(str::to_owned)),
+            None => error,
+        };
+        match failure.error.hint().map(str::to_owned) {
+            Some(hint) => error.with_hint(hint).with_source(failure.error),
+            None => error.with_source(failure.error),
+        }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(Code::Closed, "this client has been closed").with_hint("Make a new client")
+}
+
+fn attempts(count: u32) -> String {
+    if count == 1 {
+        "1 attempt".to_owned()
+    } else {
+        format!("{count} attempts")
+    }
+}
+
+fn span(ms: u64) -> String {
+    match ms {
+        0..10_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        10_000..120_000 => format!("{} s", ms / 1000),
+        _ => format!("{} min", ms / 60_000),
+    }
+}
+
+fn rfc3339(ms: u64) -> String {
+    let stamp = i64::try_from(ms / 1000)
+        .ok()
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    stamp.map_or_else(|| ms.to_string(), |stamp| stamp.to_string())
+}
+
+/// One leader's work. Dropping it at any point, even with its runtime, frees the slot for another leader and wakes the
+/// followers.
+struct Flight {
+    slot: Arc<Slot>,
+    ticket: Ticket,
+    purpose: Purpose,
+    sender: watch::Sender<()>,
+}
+
+impl Flight {
+    async fn fly(self, mint: Arc<dyn Mint>, start: u64) {
+        let slot = &self.slot;
+        let clock = Arc::clone(&slot.shared.clock);
+        let began = clock.now();
+        clock
+            .sleep(Duration::from_millis(start.saturating_sub(began.boot_ms)))
+            .await;
+        for limit in ATTEMPT.into_iter().chain(std::iter::repeat(ATTEMPT[2])) {
+            slot.shared.admit().await;
+            let attempt = Deadline::after(&*clock, limit)
+                .limit(&*clock, mint.mint(&slot.key, limit))
+                .await;
+            let error = match attempt.unwrap_or_else(|| Err(unanswered(&slot.key, limit))) {
+                Ok(credential) => return slot.machine.land(self.ticket, Arc::new(credential)),
+                Err(error) => error,
+            };
+            let failure = self.note(error, clock.now());
+            tracing::warn!(
+                endpoint = %slot.key.endpoint, code = failure.error.code().slug(), failures = failure.count,
+                "minting a database credential failed"
+            );
+            let wait = failure.next.demand.saturating_sub(clock.now().boot_ms);
+            let over = clock.now().boot_ms + wait > began.after(FLIGHT_BUDGET);
+            // The slot keeps one receiver for those who come later; without another nobody waits.
+            let alone = self.sender.receiver_count() <= 1;
+            if self.purpose == Purpose::Refresh || failure.lasting || over || alone {
+                return;
+            }
+            clock.sleep(Duration::from_millis(wait)).await;
+        }
+    }
+
+    fn note(&self, error: Error, now: Moment) -> Failure<Error> {
+        let slot = &self.slot;
+        let lifetime = slot
+            .machine
+            .current()
+            .map_or(millis(policy::LONGEST_LIFETIME), |current| {
+                current.validity().lifetime_ms
+            });
+        let asked = error
+            .retry_after()
+            .map_or(0, millis)
+            .min(millis(policy::LONGEST_LIFETIME));
+        let lasting = !error.is_retryable();
+        let unit = slot.shared.dice.unit();
+        slot.machine.note(error, now.boot_ms, lasting, |count| {
+            let refresh = policy::refresh_backoff(count, lifetime, unit);
+            let demand = if lasting {
+                policy::refusal_memory(count)
+            } else {
+                policy::demand_backoff(count, unit)
+            };
+            Next {
+                refresh: now.boot_ms + millis(refresh).max(asked),
+                demand: now.boot_ms + millis(demand).max(asked),
+            }
+        })
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        // Fields are dropped after this: followers wake to a slot that is free.
+        self.slot.machine.abandon(self.ticket);
+    }
+}
+
+fn unanswered(key: &SlotKey, limit: Duration) -> Error {
+    Error::new(
+        Code::HttpTimeout,
+        format!(
+            "{} did not answer a request to mint within {} s",
+            key.host,
+            limit.as_secs()
+        ),
+    )
+}

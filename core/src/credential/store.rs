@@ -1,0 +1,204 @@
+//! All slots of a process.
+//!
+//! Every pool and every client of one identity shares one slot per endpoint, so a process with three pools mints once.
+//! The map is read without a lock: after a fork the child reads its parent's credentials from it whatever the parent's
+//! threads were doing.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::slot::Slot;
+use super::sync::lock;
+use crate::clock::{Clock, SystemClock};
+use crate::jitter::{Dice, SystemDice};
+
+const SHARDS: usize = 64;
+/// Mints that may start at once, and how many more each second: far above what rotation needs, far below what hurts.
+const BURST: f64 = 50.0;
+const PER_SECOND: f64 = 10.0;
+
+/// What makes two credentials interchangeable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SlotKey {
+    pub(crate) host: String,
+    pub(crate) principal: String,
+    pub(crate) endpoint: String,
+    pub(crate) claims: Option<String>,
+    pub(crate) ttl: Option<Duration>,
+}
+
+/// The credentials of a process, by workspace, identity, endpoint, claims and ttl. Cheap to clone: clones are the same
+/// store.
+#[derive(Clone)]
+pub struct Store(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) dice: Arc<dyn Dice>,
+    slots: Sharded<SlotKey, Arc<Slot>>,
+    bucket: Mutex<Bucket>,
+}
+
+impl Store {
+    /// An empty store on the given clock and dice.
+    pub fn new(clock: Arc<dyn Clock>, dice: Arc<dyn Dice>) -> Store {
+        let bucket = Mutex::new(Bucket {
+            tokens: BURST,
+            at_ms: clock.now().boot_ms,
+        });
+        Store(Arc::new(Shared {
+            clock,
+            dice,
+            slots: Sharded::default(),
+            bucket,
+        }))
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+
+    pub(crate) fn slot(&self, key: SlotKey) -> Arc<Slot> {
+        if let Some(slot) = self.0.slots.get(&key) {
+            return slot;
+        }
+        let slot = Arc::new(Slot::new(key.clone(), Arc::clone(&self.0), None));
+        self.0.slots.get_or_insert(key, slot)
+    }
+
+    /// Takes over the credentials of another store: after a fork, the parent's. Takes no lock of the other store.
+    pub fn inherit(&self, parent: &Store) {
+        parent.0.slots.for_each(|key, slot| {
+            if let Some(credential) = slot.current() {
+                let heir = Arc::new(Slot::new(
+                    key.clone(),
+                    Arc::clone(&self.0),
+                    Some(credential),
+                ));
+                self.0.slots.get_or_insert(key.clone(), heir);
+            }
+        });
+    }
+}
+
+impl Default for Store {
+    fn default() -> Store {
+        Store::new(Arc::new(SystemClock), Arc::new(SystemDice))
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Shared {
+    /// Waits until one more mint may start.
+    pub(crate) async fn admit(&self) {
+        let wait = lock(&self.bucket).reserve(self.clock.now().boot_ms);
+        if !wait.is_zero() {
+            self.clock.sleep(wait).await;
+        }
+    }
+}
+
+struct Bucket {
+    tokens: f64,
+    at_ms: u64,
+}
+
+impl Bucket {
+    /// Takes one token, going into debt if need be: the answer is how long to wait for it.
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "milliseconds between two mints are few"
+    )]
+    fn reserve(&mut self, now_ms: u64) -> Duration {
+        let passed = now_ms.saturating_sub(self.at_ms) as f64 / 1000.0;
+        self.at_ms = now_ms;
+        self.tokens = (self.tokens + passed * PER_SECOND).min(BURST) - 1.0;
+        if self.tokens >= 0.0 {
+            Duration::ZERO
+        } else {
+            Duration::from_secs_f64(-self.tokens / PER_SECOND)
+        }
+    }
+}
+
+/// A map whose readers never wait and whose writers copy one shard.
+pub(crate) struct Sharded<K, V> {
+    shards: Vec<ArcSwap<HashMap<K, V>>>,
+    hasher: RandomState,
+}
+
+impl<K, V> Default for Sharded<K, V> {
+    fn default() -> Self {
+        Sharded {
+            shards: (0..SHARDS).map(|_| ArcSwap::default()).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+}
+
+impl<K: Clone + Eq + std::hash::Hash, V: Clone> Sharded<K, V> {
+    fn shard<Q: std::hash::Hash + ?Sized>(&self, key: &Q) -> &ArcSwap<HashMap<K, V>> {
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "only the low bits are used"
+        )]
+        let hash = self.hasher.hash_one(key) as usize;
+        &self.shards[hash % SHARDS]
+    }
+
+    pub(crate) fn get<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: std::hash::Hash + Eq + ?Sized,
+    {
+        self.shard(key).load().get(key).cloned()
+    }
+
+    /// The value there is, or else `value`: whoever comes first.
+    pub(crate) fn get_or_insert(&self, key: K, value: V) -> V {
+        let shard = self.shard(&key);
+        shard.rcu(|map| {
+            let mut map = HashMap::clone(map);
+            map.entry(key.clone()).or_insert_with(|| value.clone());
+            map
+        });
+        shard.load().get(&key).cloned().unwrap_or(value)
+    }
+
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(&K, &V)) {
+        for shard in &self.shards {
+            shard
+                .load()
+                .iter()
+                .for_each(|(key, value)| visit(key, value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BURST, Bucket};
+    use std::time::Duration;
+
+    #[test]
+    fn the_bucket_lets_a_burst_through_and_then_a_steady_stream() {
+        let mut bucket = Bucket {
+            tokens: BURST,
+            at_ms: 0,
+        };
+        assert!((0..50).all(|_| bucket.reserve(0).is_zero()));
+        assert_eq!(bucket.reserve(0), Duration::from_millis(100));
+        assert_eq!(bucket.reserve(0), Duration::from_millis(200));
+        assert!(bucket.reserve(60_000).is_zero());
+    }
+}
