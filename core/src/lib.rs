@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+mod client;
 pub mod clock;
 mod code;
 pub mod config;
@@ -11,9 +12,14 @@ mod endpoint;
 mod error;
 pub mod http;
 pub mod jitter;
+pub mod login;
 pub mod name;
+mod once;
 pub mod secret;
+mod target;
 
+pub use client::{Client, ClientOptions, CredentialRequest, DEFAULT_TIMEOUT};
 pub use code::Code;
+pub use credential::{Credential, Lease};
 pub use error::{Error, Result};
 pub use secret::Secret;

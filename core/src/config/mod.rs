@@ -1,30 +1,21 @@
-//! Configuration: explicit values, then the environment, then `~/.databrickscfg`.
+//! Configuration: explicit values, then the environment, then `~/.databrickscfg`; every value remembers its source.
+//!
+//! The order, the file's dialect and the texts of errors are those that the Databricks SDKs and CLI share, so that one
+//! machine set up for any of them is set up for us. Without the sources nobody can tell why a login used that host.
 
-use std::sync::Arc;
+mod attribute;
+mod dialect;
+mod environment;
+mod host;
+mod profile;
+mod resolved;
+mod settings;
+#[cfg(test)]
+mod tests;
 
-use crate::secret::Secret;
+pub use attribute::{ATTRIBUTES, Attribute, Kind};
+pub use environment::Environment;
+pub use resolved::{Resolved, Source, Value, resolve};
+pub use settings::Settings;
 
-/// What was resolved.
-#[derive(Clone, Debug)]
-pub struct Resolved {
-    host: String,
-    token: Option<Secret>,
-    environment: Arc<Environment>,
-}
-
-/// Explicit attributes.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {}
-
-/// A snapshot of the process environment.
-#[derive(Clone, Debug, Default)]
-pub struct Environment {}
-
-/// Resolves settings, environment and profile. Reads the configuration file; no network.
-pub fn resolve(_settings: &Settings, environment: &Arc<Environment>) -> crate::Result<Resolved> {
-    Ok(Resolved {
-        host: String::new(),
-        token: None,
-        environment: Arc::clone(environment),
-    })
-}
+pub(crate) use host::is_loopback;

@@ -22,7 +22,6 @@ struct State<F, E> {
     /// The highest ticket that has brought a value.
     landed: u64,
     failure: Option<Failure<E>>,
-    closed: bool,
 }
 
 struct Flight<F> {
@@ -77,8 +76,6 @@ pub(crate) enum Begin<F, E> {
     Follow(F),
     /// It is not the time to try: the last error, which still stands.
     Refused(Failure<E>),
-    /// The slot was closed.
-    Closed,
 }
 
 impl<T, F: Clone, E: Clone> Machine<T, F, E> {
@@ -92,7 +89,6 @@ impl<T, F: Clone, E: Clone> Machine<T, F, E> {
                 tickets: 0,
                 landed: 0,
                 failure: None,
-                closed: false,
             }),
         }
     }
@@ -122,9 +118,6 @@ impl<T, F: Clone, E: Clone> Machine<T, F, E> {
         follow: impl FnOnce() -> F,
     ) -> Begin<F, E> {
         let mut state = lock(&self.state);
-        if state.closed {
-            return Begin::Closed;
-        }
         if let Some(flight) = &state.flight {
             let hangs = purpose == Purpose::Demand
                 && flight.purpose == Purpose::Refresh
@@ -160,9 +153,6 @@ impl<T, F: Clone, E: Clone> Machine<T, F, E> {
     /// has brought its own.
     pub(crate) fn land(&self, ticket: Ticket, value: Arc<T>) {
         let mut state = lock(&self.state);
-        if state.closed {
-            return;
-        }
         if ticket.0 > state.landed {
             state.landed = ticket.0;
             state.failure = None;
@@ -229,13 +219,5 @@ impl<T, F: Clone, E: Clone> Machine<T, F, E> {
     /// The failure that stands, if the last attempt failed.
     pub(crate) fn failure(&self) -> Option<Failure<E>> {
         lock(&self.state).failure.clone()
-    }
-
-    /// Ends the slot: nothing is handed out or started any more.
-    pub(crate) fn close(&self) {
-        let mut state = lock(&self.state);
-        state.closed = true;
-        state.flight = None;
-        self.current.store(None);
     }
 }

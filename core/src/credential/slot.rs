@@ -67,6 +67,10 @@ impl Slot {
         }
     }
 
+    pub(crate) fn key(&self) -> &SlotKey {
+        &self.key
+    }
+
     pub(crate) fn current(&self) -> Option<Arc<Credential>> {
         self.machine.current()
     }
@@ -128,7 +132,6 @@ impl Slot {
             let mut flight = match self.start(mint, Purpose::Demand, now) {
                 Begin::Lead(_, flight, _) | Begin::Follow(flight) => flight,
                 Begin::Refused(failure) => return Err(failure.error),
-                Begin::Closed => return Err(closed()),
             };
             if let Some(failure) = self.machine.failure()
                 && failure.next.demand > now.after(deadline.left(clock))
@@ -166,10 +169,6 @@ impl Slot {
         self.rejected_at.store(now, Ordering::Release);
         self.machine
             .clear_if(|current| current.token().matches(token))
-    }
-
-    pub(crate) fn close(&self) {
-        self.machine.close();
     }
 
     fn start(
@@ -242,10 +241,6 @@ impl Slot {
             None => error.with_source(failure.error),
         }
     }
-}
-
-fn closed() -> Error {
-    Error::new(Code::Closed, "this client has been closed").with_hint("Make a new client")
 }
 
 fn attempts(count: u32) -> String {

@@ -1,6 +1,17 @@
 //! HTTP: one transport, one retry policy, one way to read errors.
 
 mod api;
+mod error_body;
+mod proxy;
+mod reqwest_transport;
+mod retry;
+mod tls;
 pub mod transport;
+mod wire;
 
-pub use api::{Answer, Api, Call, Retry};
+pub use api::{Answer, Api, Call};
+pub use reqwest_transport::ReqwestTransport;
+pub use retry::Retry;
+
+pub(crate) use error_body::{Asked, refusal};
+pub(crate) use wire::Wire;

@@ -1,0 +1,177 @@
+//! From a target to everything a driver needs to dial.
+//!
+//! What one login needs is asked for side by side: the credential, the endpoint's host with its addresses, the login
+//! name. Sites that do it one after the other wait three times as long for their first row.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::client::{Client, Door, Route};
+use crate::clock::Deadline;
+use crate::code::Code;
+use crate::conn::{self, Keyword, Params};
+use crate::credential::Lease;
+use crate::error::{Error, Result};
+use crate::name::is_pooled_host;
+use crate::resolve;
+use crate::target::Chosen;
+
+const DATABASE: &str = "databricks_postgres";
+const PORT: u16 = 5432;
+/// Verified by name against the system's roots, unless the user says otherwise.
+const SSLMODE: &str = "verify-full";
+
+/// What to connect to, and how. Everything left out comes from the environment (`PG*`), else from the workspace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectRequest {
+    /// The database; none for the client's own.
+    pub target: Option<String>,
+    /// Database name; default `PGDATABASE`, else `databricks_postgres`.
+    pub database: Option<String>,
+    /// Postgres user; default `PGUSER`, else the identity itself. Another role than the identity's own, such as a group
+    /// role, is allowed.
+    pub user: Option<String>,
+    /// Port; default `PGPORT`, else 5432.
+    pub port: Option<u16>,
+    /// libpq's `sslmode`; default `PGSSLMODE`, else `verify-full`.
+    pub sslmode: Option<String>,
+    /// File of root certificates; default `PGSSLROOTCERT`, else the system's.
+    pub sslrootcert: Option<String>,
+    /// How long the credential should live; the server's default is an hour.
+    pub ttl: Option<Duration>,
+    /// How long to wait for all of it.
+    pub timeout: Option<Duration>,
+    /// Leave the credential out: for printing, or for drivers that ask for the password apart.
+    pub without_password: bool,
+}
+
+/// Connection settings, with the credential that is in them.
+#[derive(Clone, Debug)]
+pub struct Connect {
+    /// The settings.
+    pub params: Params,
+    /// The credential, unless it was left out.
+    pub lease: Option<Lease>,
+}
+
+impl Client {
+    /// Everything a driver needs: host with its addresses, port, user, database, TLS and the credential as password.
+    ///
+    /// # Errors
+    /// Those of [`Client::credential`]; [`Code::PoolerRefused`], [`Code::EndpointDisabled`], [`Code::ResolveFailed`];
+    /// [`Code::ConfigInvalid`] for a `PGPORT` that is no port.
+    pub async fn connect_params(&self, request: &ConnectRequest) -> Result<Connect> {
+        let deadline = self.deadline(request.timeout);
+        let chosen = self.choose(request.target.as_deref())?;
+        let host = self.host_of_environment(&chosen);
+        if let Some(host) = &host {
+            refuse_pooled(host)?;
+        }
+        let port = self.port(request)?;
+        let route = self.route(request.target.as_deref(), request.ttl, deadline).await?;
+        let door = self.door()?;
+        let credential = async {
+            if request.without_password {
+                return Ok(None);
+            }
+            route.slot.get(&door.mint, deadline).await.map(Some)
+        };
+        let (lease, server, user) = tokio::join!(
+            credential,
+            self.server(host, &route, &door, deadline),
+            self.user(request, &door, deadline),
+        );
+        // What the server says of the endpoint explains a refused mint better than the mint does.
+        let (host, addresses) = server?;
+        let lease = lease?;
+        let user = match (user, lease.as_ref().and_then(|lease| lease.credential.subject())) {
+            (Ok(user), _) => user,
+            (Err(error), Some(subject)) => {
+                tracing::warn!(code = error.code().slug(), "the workspace did not say who this identity is; taking the token's subject");
+                subject.to_owned()
+            }
+            (Err(error), None) => return Err(error),
+        };
+        if let Some(subject) = lease.as_ref().and_then(|lease| lease.credential.subject())
+            && subject != user
+        {
+            tracing::info!(%user, %subject, "the user is not the token's subject: this works for a group role that the subject is a member of");
+        }
+        let params = self.params(request, &host, &addresses, port, &user, lease.as_ref())?;
+        Ok(Connect { params, lease })
+    }
+
+    fn params(&self, request: &ConnectRequest, host: &str, addresses: &[IpAddr], port: u16, user: &str, lease: Option<&Lease>) -> Result<Params> {
+        let environment = &self.0.options.environment;
+        let or_environment = |value: &Option<String>, variable: &str| {
+            value.clone().or_else(|| environment.var(variable).map(str::to_owned))
+        };
+        let mut params = Params::new();
+        params.set_server(host, addresses, port)?;
+        params.set_user(user)?;
+        params.set_dbname(or_environment(&request.database, "PGDATABASE").unwrap_or_else(|| DATABASE.to_owned()))?;
+        let sslmode = or_environment(&request.sslmode, "PGSSLMODE").unwrap_or_else(|| SSLMODE.to_owned());
+        if let Some(root) = or_environment(&request.sslrootcert, "PGSSLROOTCERT") {
+            params.set_sslrootcert(root)?;
+        } else if sslmode.starts_with("verify-") {
+            params.set_sslrootcert(conn::default_root(environment))?;
+        }
+        params.set(Keyword::Sslmode, sslmode)?;
+        if let Some(lease) = lease {
+            params.set_password(lease.credential.token().clone())?;
+        }
+        Ok(params)
+    }
+
+    /// The host that stands in the environment beside the target, where both came from there: it saves a request.
+    fn host_of_environment(&self, chosen: &Chosen) -> Option<String> {
+        let host = self.0.options.environment.var("PGHOST").filter(|host| !host.starts_with('/'))?;
+        chosen.from_environment.then(|| host.to_owned())
+    }
+
+    fn port(&self, request: &ConnectRequest) -> Result<u16> {
+        let Some(text) = self.0.options.environment.var("PGPORT").filter(|_| request.port.is_none()) else {
+            return Ok(request.port.unwrap_or(PORT));
+        };
+        text.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
+            Error::new(Code::ConfigInvalid, format!("PGPORT is '{text}', which is no port")).with_hint("Set PGPORT to a number from 1 to 65535, or unset it")
+        })
+    }
+
+    async fn server(&self, host: Option<String>, route: &std::sync::Arc<Route>, door: &std::sync::Arc<Door>, deadline: Deadline) -> Result<(String, Vec<IpAddr>)> {
+        let environment = &self.0.options.environment;
+        let from_environment = host.is_some();
+        let host = match host {
+            Some(host) => host,
+            None => self.facts(route, door, deadline).await?.host.clone(),
+        };
+        refuse_pooled(&host)?;
+        if from_environment && let Some(address) = environment.var("PGHOSTADDR") {
+            let address = address.parse().map_err(|_| {
+                Error::new(Code::ConfigInvalid, format!("PGHOSTADDR is '{address}', which is no IP address")).with_hint("Unset it; lakekey resolves the host itself")
+            })?;
+            return Ok((host, vec![address]));
+        }
+        let resolved = resolve::resolve(&*self.0.options.lookup, &host, deadline, &*self.0.options.clock).await;
+        if resolved.is_err() {
+            // The host of an endpoint that was made anew is another one: ask again next time.
+            route.facts.forget();
+        }
+        resolved.map(|addresses| (host, addresses))
+    }
+
+    async fn user(&self, request: &ConnectRequest, door: &std::sync::Arc<Door>, deadline: Deadline) -> Result<String> {
+        match request.user.as_deref().or_else(|| self.0.options.environment.var("PGUSER")) {
+            Some(user) => Ok(user.to_owned()),
+            None => self.login_name(door, deadline).await.map(|name| String::clone(&name)),
+        }
+    }
+}
+
+fn refuse_pooled(host: &str) -> Result<()> {
+    if !is_pooled_host(host) {
+        return Ok(());
+    }
+    Err(Error::new(Code::PoolerRefused, format!("{host} is the pooled host, which takes native Postgres passwords and no tokens"))
+        .with_hint("Use the direct host (without -pooler), and a pool in the application"))
+}
