@@ -14,4 +14,5 @@ pub use reqwest_transport::ReqwestTransport;
 pub use retry::Retry;
 
 pub(crate) use error_body::{Asked, refusal};
+pub(crate) use retry::date_ms;
 pub(crate) use wire::Wire;

@@ -1,0 +1,85 @@
+//! `oauth-m2m`: a service principal with a secret. What Databricks Apps and most servers use.
+
+use std::sync::Arc;
+
+use crate::auth::chain::{Chosen, Tokens};
+use crate::auth::oauth::OAuth;
+use crate::auth::token_cache::{Fetched, TokenCache, TokenSource};
+use crate::clock::{BoxFuture, Deadline};
+use crate::code::Code;
+use crate::config::Resolved;
+use crate::error::{Error, Result};
+use crate::http::{Retry, Wire};
+use crate::secret::Secret;
+
+pub(crate) fn make(resolved: &Arc<Resolved>, wire: Wire) -> Result<Chosen> {
+    let (Some(id), Some(secret)) = (resolved.value("client_id"), resolved.value("client_secret"))
+    else {
+        return Err(Error::new(
+            Code::AuthNotConfigured,
+            "default auth: oauth-m2m: no client_id or no client_secret",
+        ));
+    };
+    let client_id = id.secret().expose().to_owned();
+    let scope = resolved.scopes().join(" ");
+    // The secret is part of it: a client with a wrong one must not live on what a right one has fetched.
+    let identity = format!("{client_id}\n{}\n{scope}", secret.secret().fingerprint());
+    let clock = Arc::clone(&wire.clock);
+    let source = ServicePrincipal {
+        client_secret: secret.secret().clone(),
+        hint: format!(
+            "Check client_id (from {}) and client_secret (from {}), and that the service principal is assigned to \
+             this workspace",
+            id.source, secret.source
+        ),
+        oauth: OAuth::new(resolved, wire),
+        extra: [
+            ("authorization_details", "authorization_details"),
+            ("group_id", "assume_group"),
+        ]
+        .into_iter()
+        .filter_map(|(attribute, field)| Some((field, resolved.get(attribute)?.to_owned())))
+        .collect(),
+        client_id: client_id.clone(),
+        scope,
+    };
+    Ok(Chosen {
+        auth_type: "oauth-m2m",
+        principal: format!("oauth-m2m-{}", Secret::new(identity).fingerprint()),
+        login_name: Some(client_id),
+        tokens: Tokens::Renewed(TokenCache::new(Box::new(source), clock)),
+    })
+}
+
+#[derive(Debug)]
+struct ServicePrincipal {
+    client_id: String,
+    client_secret: Secret,
+    scope: String,
+    extra: Vec<(&'static str, String)>,
+    hint: String,
+    oauth: OAuth,
+}
+
+impl TokenSource for ServicePrincipal {
+    fn fetch(&self, deadline: Deadline, retry: Retry) -> BoxFuture<'_, Result<Fetched>> {
+        Box::pin(async move {
+            let mut form = vec![
+                ("grant_type", "client_credentials"),
+                ("scope", &*self.scope),
+            ];
+            form.extend(self.extra.iter().map(|(name, value)| (*name, &**value)));
+            let basic = Some((&*self.client_id, &self.client_secret));
+            self.oauth
+                .token(&form, basic, self.oauth.wire().bounded(deadline), retry)
+                .await
+                .map_err(|error| {
+                    let error = error.context("oauth-m2m");
+                    match error.code() {
+                        Code::AuthDenied => error.with_hint(&*self.hint),
+                        _ => error,
+                    }
+                })
+        })
+    }
+}
