@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::Error;
 
 /// The most that one wait sleeps before it looks at the clock again: a bound for rates close to zero.
-const LONGEST_NAP: Duration = Duration::from_secs(3600);
+const LONGEST_NAP: Duration = Duration::from_hours(1);
 
 /// A clock that can be skewed, stopped, advanced and sped up.
 #[derive(Debug)]
@@ -64,7 +64,12 @@ pub struct ClockReading {
 impl Default for Clock {
     fn default() -> Self {
         Self {
-            anchor: Mutex::new(Anchor { real: Instant::now(), shown: Timestamp::now(), rate: 1.0, frozen: false }),
+            anchor: Mutex::new(Anchor {
+                real: Instant::now(),
+                shown: Timestamp::now(),
+                rate: 1.0,
+                frozen: false,
+            }),
             changed: watch::Sender::new(0),
         }
     }
@@ -92,7 +97,12 @@ impl Clock {
         let anchor = *self.anchor();
         let now = anchor.shown_at(Instant::now());
         let skew_s = now.duration_since(Timestamp::now()).as_secs_f64();
-        ClockReading { now, skew_s, rate: anchor.rate, frozen: anchor.frozen }
+        ClockReading {
+            now,
+            skew_s,
+            rate: anchor.rate,
+            frozen: anchor.frozen,
+        }
     }
 
     /// Changes the clock and wakes everyone who waits for a moment. A refused change changes nothing.
@@ -100,7 +110,11 @@ impl Clock {
         {
             let mut held = self.anchor();
             let real = Instant::now();
-            let mut next = Anchor { real, shown: held.shown_at(real), ..*held };
+            let mut next = Anchor {
+                real,
+                shown: held.shown_at(real),
+                ..*held
+            };
             if let Some(set) = change.set {
                 next.shown = set;
             }
@@ -112,7 +126,11 @@ impl Clock {
             }
             if let Some(rate) = change.rate {
                 if !(rate.is_finite() && (0.0..=1_000_000.0).contains(&rate)) {
-                    return Err(Error::invalid("rate", rate, "a number from 0 to 1000000 virtual seconds per second"));
+                    return Err(Error::invalid(
+                        "rate",
+                        rate,
+                        "a number from 0 to 1000000 virtual seconds per second",
+                    ));
                 }
                 next.rate = rate;
             }
@@ -131,8 +149,15 @@ impl Clock {
             let mut held = self.anchor();
             let real = Instant::now();
             let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
-            let shown = held.shown_at(real).saturating_add(by).unwrap_or(Timestamp::MAX);
-            *held = Anchor { real, shown, ..*held };
+            let shown = held
+                .shown_at(real)
+                .saturating_add(by)
+                .unwrap_or(Timestamp::MAX);
+            *held = Anchor {
+                real,
+                shown,
+                ..*held
+            };
         }
         self.changed.send_modify(|generation| *generation += 1);
     }
@@ -142,14 +167,24 @@ impl Clock {
         {
             let mut held = self.anchor();
             let real = Instant::now();
-            *held = Anchor { real, shown: held.shown_at(real), frozen, ..*held };
+            *held = Anchor {
+                real,
+                shown: held.shown_at(real),
+                frozen,
+                ..*held
+            };
         }
         self.changed.send_modify(|generation| *generation += 1);
     }
 
     /// Real time again, at its own pace.
     pub fn reset(&self) {
-        *self.anchor() = Anchor { real: Instant::now(), shown: Timestamp::now(), rate: 1.0, frozen: false };
+        *self.anchor() = Anchor {
+            real: Instant::now(),
+            shown: Timestamp::now(),
+            rate: 1.0,
+            frozen: false,
+        };
         self.changed.send_modify(|generation| *generation += 1);
     }
 
@@ -169,14 +204,17 @@ impl Clock {
                 return;
             }
             let left = left.unsigned_abs().as_secs_f64() / anchor.rate;
-            let nap = Duration::try_from_secs_f64(left).unwrap_or(LONGEST_NAP).min(LONGEST_NAP);
+            let nap = Duration::try_from_secs_f64(left)
+                .unwrap_or(LONGEST_NAP)
+                .min(LONGEST_NAP);
             if anchor.frozen || anchor.rate <= 0.0 {
                 if changes.changed().await.is_err() {
                     return;
                 }
             } else {
                 // A nap that ends a little early only makes the loop look again.
-                let _ = tokio::time::timeout(nap.max(Duration::from_millis(1)), changes.changed()).await;
+                let _ = tokio::time::timeout(nap.max(Duration::from_millis(1)), changes.changed())
+                    .await;
             }
         }
     }
@@ -190,7 +228,13 @@ fn shifted(from: Timestamp, field: &'static str, seconds: f64) -> Result<Timesta
     SignedDuration::try_from_secs_f64(seconds)
         .ok()
         .and_then(|by| from.checked_add(by).ok())
-        .ok_or_else(|| Error::invalid(field, seconds, "a number of seconds that stays between the years -9999 and 9999"))
+        .ok_or_else(|| {
+            Error::invalid(
+                field,
+                seconds,
+                "a number of seconds that stays between the years -9999 and 9999",
+            )
+        })
 }
 
 #[cfg(test)]
@@ -200,7 +244,11 @@ mod tests {
 
     fn frozen_at_zero() -> Clock {
         let clock = Clock::default();
-        let change = ClockChange { set: Some(Timestamp::UNIX_EPOCH), freeze: Some(true), ..ClockChange::default() };
+        let change = ClockChange {
+            set: Some(Timestamp::UNIX_EPOCH),
+            freeze: Some(true),
+            ..ClockChange::default()
+        };
         clock.change(&change).unwrap();
         clock
     }
@@ -211,7 +259,12 @@ mod tests {
         assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
         clock.advance(Duration::from_secs(90));
         assert_eq!(clock.now().as_second(), 90);
-        clock.change(&ClockChange { advance_s: Some(-30.0), ..ClockChange::default() }).unwrap();
+        clock
+            .change(&ClockChange {
+                advance_s: Some(-30.0),
+                ..ClockChange::default()
+            })
+            .unwrap();
         assert_eq!(clock.now().as_second(), 60);
     }
 
@@ -219,12 +272,27 @@ mod tests {
     fn a_bad_change_is_refused_by_name_and_changes_nothing() {
         let clock = frozen_at_zero();
         for change in [
-            ClockChange { rate: Some(-1.0), advance_s: Some(5.0), ..ClockChange::default() },
-            ClockChange { advance_s: Some(f64::NAN), ..ClockChange::default() },
-            ClockChange { skew_s: Some(1e300), ..ClockChange::default() },
+            ClockChange {
+                rate: Some(-1.0),
+                advance_s: Some(5.0),
+                ..ClockChange::default()
+            },
+            ClockChange {
+                advance_s: Some(f64::NAN),
+                ..ClockChange::default()
+            },
+            ClockChange {
+                skew_s: Some(1e300),
+                ..ClockChange::default()
+            },
         ] {
             let error = clock.change(&change).unwrap_err().to_string();
-            assert!(["rate", "advance_s", "skew_s"].iter().any(|field| error.contains(field)), "{error}");
+            assert!(
+                ["rate", "advance_s", "skew_s"]
+                    .iter()
+                    .any(|field| error.contains(field)),
+                "{error}"
+            );
             assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
         }
     }
@@ -232,7 +300,12 @@ mod tests {
     #[test]
     fn the_rate_multiplies_real_time() {
         let clock = Clock::default();
-        clock.change(&ClockChange { rate: Some(1_000_000.0), ..ClockChange::default() }).unwrap();
+        clock
+            .change(&ClockChange {
+                rate: Some(1_000_000.0),
+                ..ClockChange::default()
+            })
+            .unwrap();
         let before = clock.now();
         let real = Instant::now();
         while real.elapsed() < Duration::from_millis(2) {
@@ -246,11 +319,18 @@ mod tests {
         let clock = std::sync::Arc::new(frozen_at_zero());
         let waiting = tokio::spawn({
             let clock = clock.clone();
-            async move { clock.wait_until(Timestamp::from_second(3600).unwrap()).await }
+            async move {
+                clock
+                    .wait_until(Timestamp::from_second(3600).unwrap())
+                    .await;
+            }
         });
         clock.advance(Duration::from_secs(3599));
         assert!(!waiting.is_finished());
         clock.advance(Duration::from_secs(1));
-        tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(5), waiting)
+            .await
+            .unwrap()
+            .unwrap();
     }
 }

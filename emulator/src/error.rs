@@ -20,7 +20,9 @@ pub enum Error {
         expected: String,
     },
     /// A port is taken, or the address is not of this machine.
-    #[error("cannot listen on {address} for {what}: {source} (another emulator may run there; port 0 takes a free one)")]
+    #[error(
+        "cannot listen on {address} for {what}: {source} (another emulator may run there; port 0 takes a free one)"
+    )]
     Listen {
         /// The listener's purpose.
         what: &'static str,
@@ -64,7 +66,15 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn invalid(field: impl Into<String>, value: impl Display, expected: impl Into<String>) -> Self {
-        Self::Invalid { field: field.into(), value: value.to_string(), expected: expected.into() }
+    pub(crate) fn invalid(
+        field: impl Into<String>,
+        value: impl Display,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Invalid {
+            field: field.into(),
+            value: value.to_string(),
+            expected: expected.into(),
+        }
     }
 }

@@ -13,7 +13,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
-use ring::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
+    UnparsedPublicKey,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -120,7 +123,11 @@ impl Tokens {
     pub(crate) fn with_key(pkcs8: &[u8]) -> Result<Self, Error> {
         let random = SystemRandom::new();
         let key = SigningKey::read(pkcs8, &random)?;
-        Ok(Self { key: RwLock::new(key), knobs: RwLock::new(Knobs::default()), random })
+        Ok(Self {
+            key: RwLock::new(key),
+            knobs: RwLock::new(Knobs::default()),
+            random,
+        })
     }
 
     /// A new key, as PKCS#8.
@@ -138,7 +145,10 @@ impl Tokens {
     }
 
     pub(crate) fn knobs(&self) -> Knobs {
-        self.knobs.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.knobs
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Applies all knobs but `rotate_key`, which needs the state directory.
@@ -146,7 +156,11 @@ impl Tokens {
         if let Some(size) = settings.size_bytes
             && size > LARGEST_SIZE
         {
-            return Err(Error::invalid("size_bytes", size, format!("at most {LARGEST_SIZE}")));
+            return Err(Error::invalid(
+                "size_bytes",
+                size,
+                format!("at most {LARGEST_SIZE}"),
+            ));
         }
         for (field, value) in [
             ("ttl_s", settings.ttl_s),
@@ -155,7 +169,11 @@ impl Tokens {
         ] {
             // A hundred years: what any client's clock arithmetic should bear.
             if let Some(value) = value.filter(|value| value.unsigned_abs() > 3_155_760_000) {
-                return Err(Error::invalid(field, value, "between -3155760000 and 3155760000 seconds"));
+                return Err(Error::invalid(
+                    field,
+                    value,
+                    "between -3155760000 and 3155760000 seconds",
+                ));
             }
         }
         let mut knobs = self.knobs.write().unwrap_or_else(PoisonError::into_inner);
@@ -175,17 +193,27 @@ impl Tokens {
     /// Signs `claims`, filled up to `size` bytes.
     pub(crate) fn sign(&self, mut claims: Claims, size: usize) -> Result<String, Error> {
         let key = self.key.read().unwrap_or_else(PoisonError::into_inner);
-        let header = URL_SAFE_NO_PAD.encode(json!({"alg": "ES256", "kid": key.kid, "typ": "JWT"}).to_string());
+        let header = URL_SAFE_NO_PAD
+            .encode(json!({"alg": "ES256", "kid": key.kid, "typ": "JWT"}).to_string());
         let unfilled = json!(claims).to_string().len();
         let fixed = header.len() + 2 + 86 + unfilled.div_ceil(3) * 4;
         if size > fixed {
             // What fills it is as random as a real token's hashes, so that nothing compresses it away.
             let mut filler = vec![0_u8; (size - fixed) * 9 / 16 + 1];
             self.fill(&mut filler)?;
-            claims.rest.insert("entitlements_digest".to_owned(), Value::String(URL_SAFE_NO_PAD.encode(filler)));
+            claims.rest.insert(
+                "entitlements_digest".to_owned(),
+                Value::String(URL_SAFE_NO_PAD.encode(filler)),
+            );
         }
-        let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(json!(claims).to_string()));
-        let signature = key.pair.sign(&self.random, signed.as_bytes()).map_err(|_| Error::SigningKey("used"))?;
+        let signed = format!(
+            "{header}.{}",
+            URL_SAFE_NO_PAD.encode(json!(claims).to_string())
+        );
+        let signature = key
+            .pair
+            .sign(&self.random, signed.as_bytes())
+            .map_err(|_| Error::SigningKey("used"))?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
@@ -195,9 +223,15 @@ impl Tokens {
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, TokenRefusal> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenRefusal::NotAJwt)?;
         let (header, payload) = signed.split_once('.').ok_or(TokenRefusal::NotAJwt)?;
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenRefusal::NotAJwt);
-        let header: Value = serde_json::from_slice(&decode(header)?).map_err(|_| TokenRefusal::NotAJwt)?;
-        let payload: Value = serde_json::from_slice(&decode(payload)?).map_err(|_| TokenRefusal::NotAJwt)?;
+        let decode = |part: &str| {
+            URL_SAFE_NO_PAD
+                .decode(part)
+                .map_err(|_| TokenRefusal::NotAJwt)
+        };
+        let header: Value =
+            serde_json::from_slice(&decode(header)?).map_err(|_| TokenRefusal::NotAJwt)?;
+        let payload: Value =
+            serde_json::from_slice(&decode(payload)?).map_err(|_| TokenRefusal::NotAJwt)?;
         let signature = decode(signature)?;
         {
             let key = self.key.read().unwrap_or_else(PoisonError::into_inner);
@@ -208,7 +242,8 @@ impl Tokens {
                 .verify(signed.as_bytes(), &signature)
                 .map_err(|_| TokenRefusal::Untrusted)?;
         }
-        let claims: Claims = serde_json::from_value(payload).map_err(|_| TokenRefusal::Untrusted)?;
+        let claims: Claims =
+            serde_json::from_value(payload).map_err(|_| TokenRefusal::Untrusted)?;
         if self.knobs().revoked.contains(&claims.jti) || now.as_second() < claims.nbf {
             return Err(TokenRefusal::Untrusted);
         }
@@ -225,24 +260,35 @@ impl Tokens {
         let _ = self.fill(&mut bytes);
         let id = hex(&bytes);
         if dashed {
-            format!("{}-{}-{}-{}-{}", &id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..])
+            format!(
+                "{}-{}-{}-{}-{}",
+                &id[..8],
+                &id[8..12],
+                &id[12..16],
+                &id[16..20],
+                &id[20..]
+            )
         } else {
             id
         }
     }
 
     fn fill(&self, bytes: &mut [u8]) -> Result<(), Error> {
-        self.random.fill(bytes).map_err(|_| Error::SigningKey("used: the system gives no random bytes"))
+        self.random
+            .fill(bytes)
+            .map_err(|_| Error::SigningKey("used: the system gives no random bytes"))
     }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]
@@ -276,8 +322,15 @@ mod tests {
         let tokens = tokens();
         for size in [0, 1025, 1280, 5000] {
             let token = tokens.sign(claims(100), size).unwrap();
-            assert!(token.len() >= size && token.len() < size.max(350) + 64, "{size}: {}", token.len());
-            assert_eq!(tokens.verify(&token, at(99)).unwrap().sub, "user@emulator.test");
+            assert!(
+                token.len() >= size && token.len() < size.max(350) + 64,
+                "{size}: {}",
+                token.len()
+            );
+            assert_eq!(
+                tokens.verify(&token, at(99)).unwrap().sub,
+                "user@emulator.test"
+            );
             assert_eq!(tokens.verify(&token, at(100)), Err(TokenRefusal::Expired));
         }
     }
@@ -289,11 +342,21 @@ mod tests {
         assert_eq!(theirs.verify(&token, at(1)), Err(TokenRefusal::Untrusted));
         let parts: Vec<&str> = token.split('.').collect();
         let forged = URL_SAFE_NO_PAD.encode(json!(claims(9_999_999_999)).to_string());
-        assert_eq!(ours.verify(&format!("{}.{forged}.{}", parts[0], parts[2]), at(1)), Err(TokenRefusal::Untrusted));
+        assert_eq!(
+            ours.verify(&format!("{}.{forged}.{}", parts[0], parts[2]), at(1)),
+            Err(TokenRefusal::Untrusted)
+        );
         let unsigned = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
-        assert_eq!(ours.verify(&format!("{unsigned}.{}.", parts[1]), at(1)), Err(TokenRefusal::Untrusted));
+        assert_eq!(
+            ours.verify(&format!("{unsigned}.{}.", parts[1]), at(1)),
+            Err(TokenRefusal::Untrusted)
+        );
         for text in ["dapi-emulator", "", "a.b.c", "....", &token[..40]] {
-            assert_eq!(ours.verify(text, at(1)), Err(TokenRefusal::NotAJwt), "{text}");
+            assert_eq!(
+                ours.verify(text, at(1)),
+                Err(TokenRefusal::NotAJwt),
+                "{text}"
+            );
         }
     }
 
@@ -301,10 +364,24 @@ mod tests {
     fn revoked_and_not_yet_good_tokens_and_those_of_an_old_key_are_refused() {
         let tokens = tokens();
         let token = tokens.sign(claims(100), 0).unwrap();
-        let later = tokens.sign(Claims { nbf: 50, jti: "j2".to_owned(), ..claims(100) }, 0).unwrap();
+        let later = tokens
+            .sign(
+                Claims {
+                    nbf: 50,
+                    jti: "j2".to_owned(),
+                    ..claims(100)
+                },
+                0,
+            )
+            .unwrap();
         assert_eq!(tokens.verify(&later, at(49)), Err(TokenRefusal::Untrusted));
         assert!(tokens.verify(&later, at(50)).is_ok());
-        tokens.set(&TokenSettings { revoke: Some("j1".to_owned()), ..TokenSettings::default() }).unwrap();
+        tokens
+            .set(&TokenSettings {
+                revoke: Some("j1".to_owned()),
+                ..TokenSettings::default()
+            })
+            .unwrap();
         assert_eq!(tokens.verify(&token, at(1)), Err(TokenRefusal::Untrusted));
         tokens.use_key(&Tokens::new_key().unwrap()).unwrap();
         assert_eq!(tokens.verify(&later, at(51)), Err(TokenRefusal::Untrusted));

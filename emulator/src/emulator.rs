@@ -1,0 +1,260 @@
+//! The emulator in the process of whoever starts it: a test, or the command `lakekey emulate`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::admin;
+use crate::control::serve;
+use crate::faults::{Fault, FaultReport};
+use crate::journal::{Counters, Entry};
+use crate::options::Options;
+use crate::state::identity::{TOKEN, USER};
+use crate::state::{Lakebase, Seed, names, seed};
+use crate::token::TokenSettings;
+use crate::{Clock, Error};
+
+/// A running emulator. It ends with [`Emulator::shutdown`]; dropping it ends it too, without waiting.
+pub struct Emulator {
+    lakebase: Arc<Lakebase>,
+    urls: Urls,
+    admin_token: String,
+    stop: watch::Receiver<bool>,
+    servers: JoinSet<Error>,
+    // Declared last: removed when nothing uses it any more.
+    _temporary: Option<TempDir>,
+}
+
+/// Where a running emulator is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Urls {
+    /// The workspace's host: the control plane.
+    pub control: String,
+    /// The admin API.
+    pub admin: String,
+}
+
+impl std::fmt::Debug for Emulator {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Emulator")
+            .field("urls", &self.urls)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Emulator {
+    /// Starts an emulator; it answers when this returns. Needs a tokio runtime, and lives on it.
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        let (root, temporary) = state_root(options.state_dir.as_deref())?;
+        let clock = Arc::new(Clock::default());
+        let seed = Seed {
+            projects: options.projects,
+            pg_version: options.pg_version,
+            suspend_after: options.suspend_after,
+        };
+        let lakebase = Arc::new(Lakebase::open(&root, seed, clock)?);
+        lakebase.set_tokens(&TokenSettings {
+            ttl_s: options.token_ttl_s,
+            ..TokenSettings::default()
+        })?;
+
+        let (control, control_address) = listener(options.port, "the control plane")?;
+        let (admin, admin_address) = listener(options.admin_port, "the admin API")?;
+        let admin_token = format!("admin-{}", lakebase.tokens.random_id(false));
+        let (ask_to_stop, stop) = watch::channel(false);
+
+        let mut servers = JoinSet::new();
+        servers.spawn(serve::serve(control, control_address, lakebase.clone()));
+        servers.spawn(admin::serve(
+            admin,
+            admin_address,
+            admin::Desk::new(lakebase.clone(), &admin_token, ask_to_stop),
+        ));
+        let urls = Urls {
+            control: format!("http://{control_address}"),
+            admin: format!("http://{admin_address}"),
+        };
+        Ok(Self {
+            lakebase,
+            urls,
+            admin_token,
+            stop,
+            servers,
+            _temporary: temporary,
+        })
+    }
+
+    /// Where it is found.
+    pub fn urls(&self) -> &Urls {
+        &self.urls
+    }
+
+    /// The bearer token of the admin API.
+    pub fn admin_token(&self) -> &str {
+        &self.admin_token
+    }
+
+    /// Resource name of the default endpoint.
+    pub fn endpoint(&self) -> String {
+        format!(
+            "projects/{}/branches/production/endpoints/primary",
+            seed::DEFAULT_PROJECT
+        )
+    }
+
+    /// Uid of the default endpoint, the first label of its host.
+    pub fn endpoint_uid(&self) -> String {
+        names::uid("ep", &self.endpoint())
+    }
+
+    /// Host name of the default endpoint.
+    pub fn pg_host(&self) -> String {
+        names::host(&self.endpoint_uid())
+    }
+
+    /// What to put into the environment of a program that is to use this emulator, in the order to print it.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        [
+            ("DATABRICKS_HOST", self.urls.control.clone()),
+            ("DATABRICKS_TOKEN", TOKEN.to_owned()),
+            ("LAKEBASE_ENDPOINT", self.endpoint()),
+            ("PGHOST", self.pg_host()),
+            ("PGDATABASE", "databricks_postgres".to_owned()),
+            ("PGUSER", USER.to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    /// The clock of everything in the emulator.
+    pub fn clock(&self) -> &Clock {
+        &self.lakebase.clock
+    }
+
+    /// Where its state lies.
+    pub fn state_dir(&self) -> &Path {
+        self.lakebase.state_dir()
+    }
+
+    /// Lifetime of the database credentials minted from now on; lifts the limits on what may be asked for.
+    pub fn set_ttl(&self, ttl_s: i64) -> Result<(), Error> {
+        self.set_tokens(&TokenSettings {
+            ttl_s: Some(ttl_s),
+            ..TokenSettings::default()
+        })
+    }
+
+    /// Sets the knobs on tokens.
+    pub fn set_tokens(&self, settings: &TokenSettings) -> Result<(), Error> {
+        self.lakebase.set_tokens(settings).map(drop)
+    }
+
+    /// Sets a fault; its number.
+    pub fn fault(&self, fault: Fault) -> Result<u64, Error> {
+        self.lakebase.faults.add(fault)
+    }
+
+    /// The faults in force and those that are over, and how often each was applied.
+    pub fn faults(&self) -> Vec<FaultReport> {
+        self.lakebase.faults.list()
+    }
+
+    /// Takes one fault away; whether there was one of this number.
+    pub fn remove_fault(&self, id: u64) -> bool {
+        self.lakebase.faults.remove(id)
+    }
+
+    /// Takes all faults away.
+    pub fn clear_faults(&self) {
+        self.lakebase.faults.clear();
+    }
+
+    /// How often things happened.
+    pub fn counters(&self) -> Counters {
+        self.lakebase.journal.counters()
+    }
+
+    /// What happened after number `since` (0: from the start), oldest first.
+    pub fn journal(&self, since: u64) -> Vec<Entry> {
+        self.lakebase.journal.since(since)
+    }
+
+    /// Waits until the counters are as `wanted` says; whether they became so within `patience` of real time.
+    pub async fn until(
+        &self,
+        patience: Duration,
+        mut wanted: impl FnMut(&Counters) -> bool,
+    ) -> bool {
+        let mut changes = self.lakebase.journal.changes();
+        let wait = async {
+            loop {
+                changes.borrow_and_update();
+                if wanted(&self.counters()) || changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(patience, wait).await.is_ok()
+    }
+
+    /// Disables an endpoint, by uid or resource name: it refuses logins, and none of them wakes it.
+    pub fn disable(&self, endpoint: &str) -> Result<(), Error> {
+        self.lakebase
+            .set_disabled(&self.lakebase.endpoint_uid(endpoint)?, true)
+    }
+
+    /// Enables an endpoint again.
+    pub fn enable(&self, endpoint: &str) -> Result<(), Error> {
+        self.lakebase
+            .set_disabled(&self.lakebase.endpoint_uid(endpoint)?, false)
+    }
+
+    /// Returns when somebody asked the admin API to end the emulator.
+    pub async fn stop_asked(&self) {
+        let mut stop = self.stop.clone();
+        // The sender lives in the admin server; without it nobody can ask any more.
+        if stop.wait_for(|asked| *asked).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Ends everything, and returns when it has ended.
+    pub async fn shutdown(mut self) {
+        self.servers.shutdown().await;
+    }
+}
+
+/// The state directory, and its guard when it is a temporary one.
+fn state_root(kept: Option<&Path>) -> Result<(PathBuf, Option<TempDir>), Error> {
+    if let Some(kept) = kept {
+        return Ok((kept.to_owned(), None));
+    }
+    let temporary = tempfile::Builder::new()
+        .prefix("lakekey-emulator-")
+        .tempdir()
+        .map_err(|source| Error::StateFile {
+            doing: "create a temporary directory in",
+            path: std::env::temp_dir(),
+            source,
+        })?;
+    Ok((temporary.path().to_owned(), Some(temporary)))
+}
+
+fn listener(port: u16, what: &'static str) -> Result<(TcpListener, SocketAddr), Error> {
+    let asked = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let listener = serve::listen(asked, what)?;
+    let address = listener.local_addr().map_err(|source| Error::Listen {
+        what,
+        address: asked,
+        source,
+    })?;
+    Ok((listener, address))
+}
