@@ -1,2 +1,60 @@
-//! The commands of this repository: demo, test, bench.
-fn main() {}
+//! The commands of this repository, so that a newcomer needs no list of steps: `cargo xtask demo` shows lakekey at work,
+//! `cargo xtask test` proves it, `cargo xtask bench` measures it. Each sets up what it needs under `target/`.
+
+mod bench;
+mod child;
+mod demo;
+mod emulator;
+mod repo;
+mod setup;
+mod suite;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The commands of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Watch a psycopg pool live through many credential rotations and a suspended database.
+    Demo(demo::Options),
+    /// Run the tests: all parts, or the named ones.
+    Test(suite::Options),
+    /// Measure lakekey side by side with its peers and print the ratios.
+    Bench(bench::Options),
+    /// Fetch the pinned Postgres binaries into target/pg.
+    Postgres,
+    /// Set up everything that demo and test need, and print the variables that point at it.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    let outcome = repo::Repo::find().and_then(|repo| match Arguments::parse().command {
+        Task::Demo(options) => demo::run(&repo, &options),
+        Task::Test(options) => Ok(suite::run(&repo, &options)),
+        Task::Bench(options) => bench::run(&repo, &options),
+        Task::Postgres => setup::postgres::install(&repo).map(|()| true),
+        Task::Setup => setup::everything(&repo).map(|ready| {
+            for (name, value) in ready.variables() {
+                println!("export {name}='{}'", value.to_string_lossy());
+            }
+            true
+        }),
+    });
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

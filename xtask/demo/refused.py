@@ -1,0 +1,40 @@
+"""Tries the three logins that Lakebase refuses and prints, as one JSON object, what psycopg got for each."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import psycopg
+
+import lakekey
+
+
+def attempt(**changes: str) -> dict[str, str | None]:
+    parameters = {**PARAMETERS, **changes}
+    try:
+        psycopg.connect(**parameters, connect_timeout=10).close()
+    except psycopg.OperationalError as refusal:
+        return {"sqlstate": refusal.sqlstate, "message": " ".join(str(refusal).split())}
+    raise SystemExit(f"a login that must be refused was accepted: {sorted(changes)}")
+
+
+client = lakekey.Client()
+PARAMETERS = {name: str(value) for name, value in client.connect_params().items()}
+# A good login first: what is refused below is refused for its own reason and for no other.
+psycopg.connect(**PARAMETERS).close()
+
+credential = client.credential()
+while time.time() * 1000 <= credential.expires_at_ms:
+    time.sleep(0.1)
+
+print(
+    json.dumps(
+        {
+            "workspace_token": attempt(password=os.environ["DATABRICKS_TOKEN"]),
+            "expired_token": attempt(password=credential.token),
+            "no_tls": attempt(password=client.token(), sslmode="disable"),
+        }
+    )
+)

@@ -1,0 +1,183 @@
+//! `cargo xtask demo`: a stock psycopg pool on tokens that live five seconds, against a local Lakebase with a real
+//! Postgres that is suspended in the middle. It shows what lakekey is for, and fails when that is not true.
+
+mod app;
+mod report;
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::child;
+use crate::emulator::Emulator;
+use crate::repo::Repo;
+use crate::setup::{artifacts, postgres, python, tools};
+use app::{App, Figures};
+use report::Report;
+
+const TOKEN_TTL: &str = "5s";
+const STEP: Duration = Duration::from_millis(250);
+
+/// How long, and how to tell.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How long the app runs; 20 seconds see at least five rotations.
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(20..=3600))]
+    seconds: u64,
+    /// Print the report as JSON instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the demo and says whether all of it came true.
+pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
+    tools::require(&[tools::CC, tools::PYTHON, tools::NODE, tools::NPM])?;
+    let say = |text: &str| {
+        if !options.json {
+            println!("{text}");
+        }
+    };
+    say("setting up below target/ (the first time takes some minutes)");
+    let binaries = postgres::install_major(repo, 17)?;
+    let environment = python::install(repo)?;
+    let lakekey = artifacts::command(repo)?;
+    artifacts::package(repo, &environment)?;
+    let folder = repo.target("demo");
+    fs::create_dir_all(&folder)?;
+
+    let bin = binaries
+        .to_str()
+        .context("the path of the Postgres binaries is no UTF-8")?;
+    let emulator = Emulator::start(
+        &lakekey,
+        &["--token-ttl", TOKEN_TTL, "--pg-bin-dir", bin],
+        &folder,
+    )?;
+    say(&format!(
+        "a local Lakebase with Postgres {} is at {}, tokens live {TOKEN_TTL}",
+        postgres::version(&binaries)?,
+        emulator.variable("DATABRICKS_HOST")?,
+    ));
+    let (figures, rest) = watch(repo, &environment, &emulator, options, &say)?;
+    let counters = emulator.counters()?;
+    let report = Report::new(
+        &postgres::version(&binaries)?,
+        &figures,
+        &rest,
+        &counters,
+        refused(repo, &environment, &emulator)?,
+    )?;
+    let path = folder.join("report.json");
+    fs::write(&path, serde_json::to_string_pretty(&report.json())? + "\n")?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&report.json())?);
+    } else {
+        println!("\n{}\nthe report is in {}", report.text(), path.display());
+    }
+    let broken = report.broken();
+    for rule in &broken {
+        eprintln!("not true: {rule}");
+    }
+    Ok(broken.is_empty())
+}
+
+/// Watches the app for its time, with a suspension in the middle.
+fn watch(
+    repo: &Repo,
+    environment: &python::Environment,
+    emulator: &Emulator,
+    options: &Options,
+    say: &dyn Fn(&str),
+) -> Result<(Figures, Value)> {
+    let mut app = App::start(
+        emulator.lend(
+            environment
+                .python()
+                .arg(repo.path("xtask/demo/psycopg_app.py")),
+        ),
+    )?;
+    let begun = Instant::now();
+    let total = Duration::from_secs(options.seconds);
+    let mut told = 0;
+    let mut suspended = false;
+    while begun.elapsed() < total {
+        thread::sleep(STEP);
+        for failure in app.failures() {
+            eprintln!("the app failed: {failure}");
+        }
+        app.check()?;
+        let second = begun.elapsed().as_secs();
+        if second > told {
+            told = second;
+            say(&line(second, app.figures(), &emulator.compute()?));
+        }
+        if !suspended && begun.elapsed() >= total / 2 {
+            suspended = true;
+            suspend(&mut app, emulator, say)?;
+        }
+    }
+    let rest = app.finish()?;
+    for failure in app.failures() {
+        eprintln!("the app failed: {failure}");
+    }
+    Ok((app.figures(), rest))
+}
+
+/// Lets the app go quiet, as an app at night, suspends the database, and lets the app's next query wake it.
+fn suspend(app: &mut App, emulator: &Emulator, say: &dyn Fn(&str)) -> Result<()> {
+    say("      the app goes quiet and its connections idle away");
+    app.tell("pause")?;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    wait(
+        deadline,
+        "the pool keeps connections though nobody uses it",
+        || {
+            app.check()?;
+            Ok(app.quiet())
+        },
+    )?;
+    let endpoint = format!(
+        "/_emulator/endpoints/{}",
+        emulator.variable("LAKEBASE_ENDPOINT")?
+    );
+    emulator.post(&endpoint, &json!({"action": "suspend"}))?;
+    wait(deadline, "the endpoint was not suspended", || {
+        Ok(emulator.compute()? == "suspended")
+    })?;
+    say("      the database is suspended; the app's next query wakes it");
+    app.tell("resume")
+}
+
+fn wait(deadline: Instant, trouble: &str, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
+    while !done()? {
+        if Instant::now() > deadline {
+            bail!("{trouble}");
+        }
+        thread::sleep(STEP);
+    }
+    Ok(())
+}
+
+/// What the logins got that must be refused.
+fn refused(repo: &Repo, environment: &python::Environment, emulator: &Emulator) -> Result<Value> {
+    let said = child::quietly(
+        "the refused logins",
+        emulator.lend(environment.python().arg(repo.path("xtask/demo/refused.py"))),
+    )?;
+    serde_json::from_str(&said).with_context(|| format!("refused.py said {said:?}"))
+}
+
+fn line(second: u64, figures: Figures, compute: &str) -> String {
+    format!(
+        "{second:>3} s  logins {:>4}  queries {:>6}  tokens seen {:>2}  failed logins {}  failed queries {}  database {compute}",
+        figures.logins,
+        figures.queries,
+        figures.tokens,
+        figures.failed_logins,
+        figures.failed_queries,
+    )
+}

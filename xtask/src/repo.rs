@@ -1,0 +1,44 @@
+//! Where things are: the checkout and its target folder. All that xtask makes goes below the target folder.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// One checkout of this repository.
+pub(crate) struct Repo {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Repo {
+    /// The checkout that holds the current directory.
+    pub(crate) fn find() -> Result<Repo> {
+        let here = env::current_dir().context("the current directory cannot be read")?;
+        let root = here
+            .ancestors()
+            .find(|folder| folder.join("xtask/Cargo.toml").is_file())
+            .with_context(|| format!("{} is not inside a checkout of lakekey", here.display()))?
+            .to_path_buf();
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
+            || root.join("target"),
+            |chosen| here.join(PathBuf::from(chosen)),
+        );
+        Ok(Repo { root, target })
+    }
+
+    /// The top folder of the checkout.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A path inside the checkout.
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
+        self.root.join(inside)
+    }
+
+    /// A path below the target folder.
+    pub(crate) fn target(&self, inside: &str) -> PathBuf {
+        self.target.join(inside)
+    }
+}

@@ -1,0 +1,106 @@
+//! What is built from this checkout and then used as a user would: the command `lakekey` and the Python wheel.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::child;
+use crate::repo::Repo;
+use crate::setup::python::Environment;
+
+/// How a wheel is built.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Profile {
+    Dev,
+    Release,
+}
+
+/// A `cargo` that works in the checkout.
+pub(crate) fn cargo(repo: &Repo) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(repo.root());
+    // Set by `cargo run` for xtask itself; a child cargo would rebuild crates whose build scripts look at them.
+    for name in [
+        "CARGO_MANIFEST_DIR",
+        "CARGO_MANIFEST_PATH",
+        "CARGO_PKG_NAME",
+        "CARGO_PKG_VERSION",
+    ] {
+        cargo.env_remove(name);
+    }
+    cargo
+}
+
+/// Builds the command `lakekey` and gives its path.
+pub(crate) fn command(repo: &Repo) -> Result<PathBuf> {
+    child::loudly(
+        "building the command lakekey",
+        cargo(repo).args(["build", "--quiet", "--package", "lakekey-cli"]),
+    )?;
+    let path = repo
+        .target("debug/lakekey")
+        .with_extension(std::env::consts::EXE_EXTENSION);
+    if !path.is_file() {
+        bail!("the build left no {}", path.display());
+    }
+    Ok(path)
+}
+
+/// Builds the wheel and installs it into the environment, as a user would.
+pub(crate) fn package(repo: &Repo, python: &Environment) -> Result<()> {
+    let wheel = wheel(repo, python, Profile::Dev)?;
+    child::quietly(
+        "pip install of the wheel",
+        python
+            .python()
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-input",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--no-index",
+                "--force-reinstall",
+            ])
+            .arg(&wheel),
+    )?;
+    Ok(())
+}
+
+/// Builds the wheel and gives its path.
+pub(crate) fn wheel(repo: &Repo, python: &Environment, profile: Profile) -> Result<PathBuf> {
+    let folder = repo.target(match profile {
+        Profile::Dev => "wheels/dev",
+        Profile::Release => "wheels/release",
+    });
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    let mut maturin = Command::new(python.program("maturin"));
+    maturin
+        .current_dir(repo.root())
+        .env("VIRTUAL_ENV", &python.folder)
+        .args(["build", "--quiet", "--manifest-path"])
+        .arg(repo.path("bindings-python/Cargo.toml"))
+        // The machine's own library versions are right for the machine itself; a wheel to publish is made elsewhere.
+        .args(["--compatibility", "linux", "--interpreter"])
+        .arg(python.program("python"))
+        .arg("--out")
+        .arg(&folder);
+    if profile == Profile::Release {
+        maturin.arg("--release");
+    }
+    child::loudly("building the Python wheel", &mut maturin)?;
+    only_wheel(&folder)
+}
+
+fn only_wheel(folder: &Path) -> Result<PathBuf> {
+    fs::read_dir(folder)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+        .with_context(|| format!("maturin left no wheel in {}", folder.display()))
+}

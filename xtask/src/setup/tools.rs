@@ -1,0 +1,75 @@
+//! The programs that must be on PATH, each with what it is for and how to get it.
+
+use std::env;
+
+use anyhow::{Result, bail};
+
+/// A program this repository's commands call.
+pub(crate) struct Tool {
+    name: &'static str,
+    purpose: &'static str,
+    advice: &'static str,
+}
+
+pub(crate) const CC: Tool = Tool {
+    name: "cc",
+    purpose: "links Rust programs and compiles the C parts of ring",
+    advice: "Debian: apt-get install build-essential; macOS: xcode-select --install",
+};
+pub(crate) const PYTHON: Tool = Tool {
+    name: "python3",
+    purpose: "runs the Python package and its tests (3.10 or newer, with venv)",
+    advice: "Debian: apt-get install python3 python3-venv",
+};
+pub(crate) const NODE: Tool = Tool {
+    name: "node",
+    purpose: "runs the tests of the official Node client (20 or newer)",
+    advice: "Debian: apt-get install nodejs npm",
+};
+pub(crate) const NPM: Tool = Tool {
+    name: "npm",
+    purpose: "fetches the pinned Postgres binaries and the official Node client",
+    advice: "Debian: apt-get install nodejs npm",
+};
+
+/// Fails with one line per tool that is not on PATH.
+pub(crate) fn require(tools: &[Tool]) -> Result<()> {
+    let missing: Vec<String> = tools
+        .iter()
+        .filter(|tool| !on_path(tool.name))
+        .map(|tool| format!("  {} ({}). {}", tool.name, tool.purpose, tool.advice))
+        .collect();
+    if !missing.is_empty() {
+        bail!("not on PATH:\n{}", missing.join("\n"));
+    }
+    Ok(())
+}
+
+fn on_path(name: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| {
+        env::split_paths(&path).any(|folder| {
+            folder.join(name).is_file()
+                || folder.join(name).with_extension("exe").is_file()
+                || folder.join(name).with_extension("cmd").is_file()
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Tool, require};
+
+    #[test]
+    fn a_missing_tool_is_named_with_its_purpose_and_the_way_to_get_it() {
+        let tool = Tool {
+            name: "lakekey-no-such-tool",
+            purpose: "nothing",
+            advice: "make it",
+        };
+        let text = require(&[tool]).map_or_else(|error| error.to_string(), |()| String::new());
+        assert_eq!(
+            text,
+            "not on PATH:\n  lakekey-no-such-tool (nothing). make it"
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! The parts of `cargo xtask test`: which programs run, with which variables. A new language adds one entry here.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::count::Reader;
+use crate::repo::Repo;
+use crate::setup::{self, Ready, artifacts, node, postgres};
+
+/// One program that runs tests.
+pub(super) struct Step {
+    pub(super) label: String,
+    pub(super) command: Command,
+    pub(super) reader: Reader,
+}
+
+/// A part that can be named on the command line.
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) what: &'static str,
+    pub(super) steps: fn(&Repo) -> Result<Vec<Step>>,
+}
+
+/// In the order they run: the cheap and basic ones first.
+pub(super) const PARTS: &[Part] = &[
+    Part {
+        name: "hygiene",
+        what: "rules that every file and every crate keeps",
+        steps: hygiene,
+    },
+    Part {
+        name: "core",
+        what: "the Rust core, its simulation and its loom models",
+        steps: core,
+    },
+    Part {
+        name: "emulator",
+        what: "the front door and the local Lakebase, on Postgres 17 and 16",
+        steps: emulator,
+    },
+    Part {
+        name: "cli",
+        what: "the command lakekey",
+        steps: cli,
+    },
+    Part {
+        name: "python",
+        what: "the Python package with psycopg",
+        steps: python_package,
+    },
+    Part {
+        name: "oracle",
+        what: "our connection strings against libpq's own parser",
+        steps: oracle,
+    },
+    Part {
+        name: "official",
+        what: "unmodified official Python clients and psql against the emulator",
+        steps: official,
+    },
+    Part {
+        name: "node",
+        what: "the unmodified official Node client against the emulator",
+        steps: node_official,
+    },
+];
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the table holds functions of one type"
+)]
+fn hygiene(repo: &Repo) -> Result<Vec<Step>> {
+    Ok(vec![
+        cargo_test(repo, "xtask", &[]),
+        cargo_test(repo, "lakekey-tests", &[]),
+    ])
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the table holds functions of one type"
+)]
+fn core(repo: &Repo) -> Result<Vec<Step>> {
+    let mut loom = cargo_test(repo, "lakekey", &["--lib", "loom"]);
+    "loom".clone_into(&mut loom.label);
+    // Its own target folder: another cfg would rebuild the whole workspace each time it changes.
+    loom.command
+        .env("RUSTFLAGS", "--cfg loom")
+        .env("CARGO_TARGET_DIR", repo.target("loom"));
+    Ok(vec![
+        cargo_test(repo, "lakekey", &[]),
+        loom,
+        cargo_test(repo, "lakekey-ffi", &[]),
+    ])
+}
+
+fn emulator(repo: &Repo) -> Result<Vec<Step>> {
+    postgres::install(repo)?;
+    Ok(vec![
+        cargo_test(repo, "lakekey-gateway", &[]),
+        cargo_test(repo, "lakekey-emulator", &[]),
+    ])
+}
+
+fn cli(repo: &Repo) -> Result<Vec<Step>> {
+    postgres::install(repo)?;
+    Ok(vec![cargo_test(repo, "lakekey-cli", &[])])
+}
+
+fn python_package(repo: &Repo) -> Result<Vec<Step>> {
+    let ready = setup::everything(repo)?;
+    Ok(vec![pytest(
+        repo,
+        &ready,
+        "python",
+        &[
+            "tests/python",
+            "--ignore=tests/python/official",
+            "--ignore=tests/python/oracle",
+        ],
+    )])
+}
+
+fn oracle(repo: &Repo) -> Result<Vec<Step>> {
+    let ready = setup::everything(repo)?;
+    Ok(vec![pytest(
+        repo,
+        &ready,
+        "oracle",
+        &["tests/python/oracle"],
+    )])
+}
+
+fn official(repo: &Repo) -> Result<Vec<Step>> {
+    let ready = setup::everything(repo)?;
+    Ok(vec![pytest(
+        repo,
+        &ready,
+        "official",
+        &["tests/python/official"],
+    )])
+}
+
+fn node_official(repo: &Repo) -> Result<Vec<Step>> {
+    postgres::install(repo)?;
+    let lakekey = artifacts::command(repo)?;
+    let folder = node::official(repo)?;
+    let mut command = Command::new("node");
+    command
+        .current_dir(&folder)
+        .args(["--test", "--test-reporter=tap", "--test-timeout=120000"])
+        .env("LAKEKEY_BIN", lakekey);
+    Ok(vec![Step {
+        label: "node official".to_owned(),
+        command,
+        reader: Reader::Node,
+    }])
+}
+
+fn cargo_test(repo: &Repo, package: &str, more: &[&str]) -> Step {
+    let mut command = artifacts::cargo(repo);
+    command
+        .args(["test", "--package", package, "--no-fail-fast"])
+        .args(more);
+    Step {
+        label: package.to_owned(),
+        command,
+        reader: Reader::Libtest,
+    }
+}
+
+fn pytest(repo: &Repo, ready: &Ready, label: &str, paths: &[&str]) -> Step {
+    let mut command = ready.python.python();
+    command
+        .current_dir(repo.root())
+        .args([
+            "-m",
+            "pytest",
+            "--config-file=tests/python/pytest.ini",
+            "--rootdir=tests/python",
+        ])
+        .args(paths)
+        .envs(ready.variables());
+    Step {
+        label: label.to_owned(),
+        command,
+        reader: Reader::Pytest,
+    }
+}
