@@ -68,7 +68,9 @@ impl Client {
             refuse_pooled(host)?;
         }
         let port = self.port(request)?;
-        let route = self.route(request.target.as_deref(), request.ttl, deadline).await?;
+        let route = self
+            .route(request.target.as_deref(), request.ttl, deadline)
+            .await?;
         let door = self.door()?;
         let credential = async {
             if request.without_password {
@@ -84,10 +86,16 @@ impl Client {
         // What the server says of the endpoint explains a refused mint better than the mint does.
         let (host, addresses) = server?;
         let lease = lease?;
-        let user = match (user, lease.as_ref().and_then(|lease| lease.credential.subject())) {
+        let user = match (
+            user,
+            lease.as_ref().and_then(|lease| lease.credential.subject()),
+        ) {
             (Ok(user), _) => user,
             (Err(error), Some(subject)) => {
-                tracing::warn!(code = error.code().slug(), "the workspace did not say who this identity is; taking the token's subject");
+                tracing::warn!(
+                    code = error.code().slug(),
+                    "the workspace did not say who this identity is; taking the token's subject"
+                );
                 subject.to_owned()
             }
             (Err(error), None) => return Err(error),
@@ -101,16 +109,29 @@ impl Client {
         Ok(Connect { params, lease })
     }
 
-    fn params(&self, request: &ConnectRequest, host: &str, addresses: &[IpAddr], port: u16, user: &str, lease: Option<&Lease>) -> Result<Params> {
+    fn params(
+        &self,
+        request: &ConnectRequest,
+        host: &str,
+        addresses: &[IpAddr],
+        port: u16,
+        user: &str,
+        lease: Option<&Lease>,
+    ) -> Result<Params> {
         let environment = &self.0.options.environment;
         let or_environment = |value: &Option<String>, variable: &str| {
-            value.clone().or_else(|| environment.var(variable).map(str::to_owned))
+            value
+                .clone()
+                .or_else(|| environment.var(variable).map(str::to_owned))
         };
         let mut params = Params::new();
         params.set_server(host, addresses, port)?;
         params.set_user(user)?;
-        params.set_dbname(or_environment(&request.database, "PGDATABASE").unwrap_or_else(|| DATABASE.to_owned()))?;
-        let sslmode = or_environment(&request.sslmode, "PGSSLMODE").unwrap_or_else(|| SSLMODE.to_owned());
+        params.set_dbname(
+            or_environment(&request.database, "PGDATABASE").unwrap_or_else(|| DATABASE.to_owned()),
+        )?;
+        let sslmode =
+            or_environment(&request.sslmode, "PGSSLMODE").unwrap_or_else(|| SSLMODE.to_owned());
         if let Some(root) = or_environment(&request.sslrootcert, "PGSSLROOTCERT") {
             params.set_sslrootcert(root)?;
         } else if sslmode.starts_with("verify-") {
@@ -125,20 +146,41 @@ impl Client {
 
     /// The host that stands in the environment beside the target, where both came from there: it saves a request.
     fn host_of_environment(&self, chosen: &Chosen) -> Option<String> {
-        let host = self.0.options.environment.var("PGHOST").filter(|host| !host.starts_with('/'))?;
+        let host = self
+            .0
+            .options
+            .environment
+            .var("PGHOST")
+            .filter(|host| !host.starts_with('/'))?;
         chosen.from_environment.then(|| host.to_owned())
     }
 
     fn port(&self, request: &ConnectRequest) -> Result<u16> {
-        let Some(text) = self.0.options.environment.var("PGPORT").filter(|_| request.port.is_none()) else {
+        let Some(text) = self
+            .0
+            .options
+            .environment
+            .var("PGPORT")
+            .filter(|_| request.port.is_none())
+        else {
             return Ok(request.port.unwrap_or(PORT));
         };
         text.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
-            Error::new(Code::ConfigInvalid, format!("PGPORT is '{text}', which is no port")).with_hint("Set PGPORT to a number from 1 to 65535, or unset it")
+            Error::new(
+                Code::ConfigInvalid,
+                format!("PGPORT is '{text}', which is no port"),
+            )
+            .with_hint("Set PGPORT to a number from 1 to 65535, or unset it")
         })
     }
 
-    async fn server(&self, host: Option<String>, route: &std::sync::Arc<Route>, door: &std::sync::Arc<Door>, deadline: Deadline) -> Result<(String, Vec<IpAddr>)> {
+    async fn server(
+        &self,
+        host: Option<String>,
+        route: &std::sync::Arc<Route>,
+        door: &std::sync::Arc<Door>,
+        deadline: Deadline,
+    ) -> Result<(String, Vec<IpAddr>)> {
         let environment = &self.0.options.environment;
         let from_environment = host.is_some();
         let host = match host {
@@ -148,11 +190,21 @@ impl Client {
         refuse_pooled(&host)?;
         if from_environment && let Some(address) = environment.var("PGHOSTADDR") {
             let address = address.parse().map_err(|_| {
-                Error::new(Code::ConfigInvalid, format!("PGHOSTADDR is '{address}', which is no IP address")).with_hint("Unset it; lakekey resolves the host itself")
+                Error::new(
+                    Code::ConfigInvalid,
+                    format!("PGHOSTADDR is '{address}', which is no IP address"),
+                )
+                .with_hint("Unset it; lakekey resolves the host itself")
             })?;
             return Ok((host, vec![address]));
         }
-        let resolved = resolve::resolve(&*self.0.options.lookup, &host, deadline, &*self.0.options.clock).await;
+        let resolved = resolve::resolve(
+            &*self.0.options.lookup,
+            &host,
+            deadline,
+            &*self.0.options.clock,
+        )
+        .await;
         if resolved.is_err() {
             // The host of an endpoint that was made anew is another one: ask again next time.
             route.facts.forget();
@@ -160,10 +212,22 @@ impl Client {
         resolved.map(|addresses| (host, addresses))
     }
 
-    async fn user(&self, request: &ConnectRequest, door: &std::sync::Arc<Door>, deadline: Deadline) -> Result<String> {
-        match request.user.as_deref().or_else(|| self.0.options.environment.var("PGUSER")) {
+    async fn user(
+        &self,
+        request: &ConnectRequest,
+        door: &std::sync::Arc<Door>,
+        deadline: Deadline,
+    ) -> Result<String> {
+        match request
+            .user
+            .as_deref()
+            .or_else(|| self.0.options.environment.var("PGUSER"))
+        {
             Some(user) => Ok(user.to_owned()),
-            None => self.login_name(door, deadline).await.map(|name| String::clone(&name)),
+            None => self
+                .login_name(door, deadline)
+                .await
+                .map(|name| String::clone(&name)),
         }
     }
 }
@@ -172,6 +236,9 @@ fn refuse_pooled(host: &str) -> Result<()> {
     if !is_pooled_host(host) {
         return Ok(());
     }
-    Err(Error::new(Code::PoolerRefused, format!("{host} is the pooled host, which takes native Postgres passwords and no tokens"))
-        .with_hint("Use the direct host (without -pooler), and a pool in the application"))
+    Err(Error::new(
+        Code::PoolerRefused,
+        format!("{host} is the pooled host, which takes native Postgres passwords and no tokens"),
+    )
+    .with_hint("Use the direct host (without -pooler), and a pool in the application"))
 }

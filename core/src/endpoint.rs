@@ -13,7 +13,7 @@ use crate::clock::Deadline;
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::http::{Api, Call, Retry};
-use crate::name::{EndpointName, Target};
+use crate::name::Target;
 
 const ROOT: &str = "/api/2.0/postgres/";
 const READ_WRITE: &str = "ENDPOINT_TYPE_READ_WRITE";

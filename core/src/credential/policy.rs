@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 
 /// The longest lifetime that is believed. The API documents one hour as the most a credential gets, so a longer claim
 /// is a wrong stamp, and refreshing early costs nothing.
-pub const LONGEST_LIFETIME: Duration = Duration::from_secs(3600);
+pub const LONGEST_LIFETIME: Duration = Duration::from_hours(1);
 /// What is assumed when an answer gives no usable time at all: the shortest `ttl` that the API accepts.
-pub const ASSUMED_LIFETIME: Duration = Duration::from_secs(300);
+pub const ASSUMED_LIFETIME: Duration = Duration::from_mins(5);
 /// A remaining lifetime below this cannot reach a server in time.
 const SHORTEST_LIFETIME_MS: u64 = 50;
 /// Stamps in HTTP's `Date` have whole seconds, cut off.

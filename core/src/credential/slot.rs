@@ -14,7 +14,7 @@ use super::machine::{Begin, Failure, Machine, Next, Purpose, Ticket};
 use super::mint::{Credential, Mint};
 use super::policy::{self, Phase};
 use super::store::{Shared, SlotKey};
-use crate::clock::{Clock, Deadline, Moment, millis};
+use crate::clock::{Deadline, Moment, millis};
 use crate::code::Code;
 use crate::error::{Error, Result};
 

@@ -59,10 +59,6 @@ impl Store {
         }))
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.0
-    }
-
     pub(crate) fn slot(&self, key: SlotKey) -> Arc<Slot> {
         if let Some(slot) = self.0.slots.get(&key) {
             return slot;

@@ -1,0 +1,407 @@
+//! The client: configuration, one door to the workspace, and the credentials of the process.
+//!
+//! Building one costs nothing: no I/O, no thread, no file. Everything is found out at the first call that needs it, once,
+//! and shared by all who ask at the same time.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+
+use crate::auth::TokenProvider;
+use crate::clock::{Clock, Deadline, SystemClock};
+use crate::code::Code;
+use crate::config::{self, Environment, Settings};
+use crate::credential::mint::{ApiMint, Mint};
+use crate::credential::slot::Slot;
+use crate::credential::store::{Sharded, SlotKey};
+use crate::credential::sync::lock;
+use crate::credential::{Credential, Lease, Store};
+use crate::endpoint::{self, Endpoint};
+use crate::error::{Error, Result};
+use crate::http::transport::Transport;
+use crate::http::{Api, ReqwestTransport};
+use crate::jitter::{Dice, SystemDice};
+use crate::once::Remembered;
+use crate::target::{self, Chosen};
+
+/// The budget of a call that names none.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an endpoint's hosts are believed before they are read again, beside the callers.
+const ENDPOINT_AGE: Duration = Duration::from_mins(10);
+
+/// What a [`Client`] is made from. The default takes nothing from the environment; see
+/// [`ClientOptions::from_process`].
+#[derive(Clone)]
+pub struct ClientOptions {
+    /// Explicit attributes by their Databricks names: `host`, `token`, `client_id`, `client_secret`, `profile`, ...
+    pub settings: Settings,
+    /// The environment to read the rest from.
+    pub environment: Environment,
+    /// The target of calls that name none.
+    pub target: Option<String>,
+    /// The host program's own source of workspace tokens.
+    pub token_provider: Option<Arc<dyn TokenProvider>>,
+    /// The budget of calls that name none.
+    pub timeout: Duration,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// The source of jitter.
+    pub dice: Arc<dyn Dice>,
+    /// Another way to send requests than HTTP over the network.
+    pub transport: Option<Arc<dyn Transport>>,
+    /// Where credentials are kept; clients with one store share them.
+    pub store: Store,
+    /// Added to the `User-Agent`, such as `myapp/1.0`.
+    pub product: Option<String>,
+}
+
+impl Default for ClientOptions {
+    fn default() -> ClientOptions {
+        ClientOptions {
+            settings: Settings::new(),
+            environment: Environment::default(),
+            target: None,
+            token_provider: None,
+            timeout: DEFAULT_TIMEOUT,
+            clock: Arc::new(SystemClock),
+            dice: Arc::new(SystemDice),
+            transport: None,
+            store: Store::default(),
+            product: None,
+        }
+    }
+}
+
+impl ClientOptions {
+    /// The environment of this process, as it is now.
+    pub fn from_process() -> ClientOptions {
+        ClientOptions {
+            environment: Environment::from_process(),
+            ..ClientOptions::default()
+        }
+    }
+}
+
+impl fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientOptions")
+            .field("settings", &self.settings)
+            .field("target", &self.target)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What to ask a credential for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CredentialRequest {
+    /// The database; none for the client's own.
+    pub target: Option<String>,
+    /// How long the credential should live; the server's default is an hour.
+    pub ttl: Option<Duration>,
+    /// How long to wait.
+    pub timeout: Option<Duration>,
+}
+
+/// Mints, keeps and rotates database credentials and says how to connect. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Client(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) options: ClientOptions,
+    door: Mutex<Option<Arc<Door>>>,
+    routes: Sharded<String, Arc<Route>>,
+    default_route: ArcSwapOption<Route>,
+    names: Sharded<String, Arc<Remembered<String>>>,
+    facts: Sharded<String, Arc<Remembered<Endpoint>>>,
+    pub(crate) user: Arc<Remembered<String>>,
+    closed: AtomicBool,
+}
+
+/// The workspace, once configuration has been resolved.
+pub(crate) struct Door {
+    pub(crate) api: Arc<Api>,
+    pub(crate) mint: Arc<dyn Mint>,
+}
+
+/// The way to one endpoint.
+pub(crate) struct Route {
+    pub(crate) endpoint: String,
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) facts: Arc<Remembered<Endpoint>>,
+}
+
+impl Client {
+    /// Makes a client. No I/O, no thread; configuration is resolved at the first call.
+    ///
+    /// # Errors
+    /// [`Code::ConfigInvalid`] for an explicit attribute that does not exist.
+    pub fn new(options: ClientOptions) -> Result<Client> {
+        options.settings.check()?;
+        Ok(Client(Arc::new(Inner {
+            options,
+            door: Mutex::new(None),
+            routes: Sharded::default(),
+            default_route: ArcSwapOption::empty(),
+            names: Sharded::default(),
+            facts: Sharded::default(),
+            user: Arc::new(Remembered::new(None)),
+            closed: AtomicBool::new(false),
+        })))
+    }
+
+    /// The credential for `target`, if it is here and nothing is to be done about it. Takes no lock and does no I/O.
+    pub fn peek(&self, target: Option<&str>) -> Option<Arc<Credential>> {
+        if self.0.closed.load(Ordering::Acquire) {
+            return None;
+        }
+        match target {
+            None => self.0.default_route.load().as_ref()?.slot.peek(),
+            Some(target) => self.0.routes.get(target)?.slot.peek(),
+        }
+    }
+
+    /// A database credential, minted if there is no usable one.
+    ///
+    /// # Errors
+    /// Configuration, authentication and API errors at once; [`Code::CredentialUnavailable`] when the budget ends
+    /// without a credential.
+    pub async fn credential(&self, request: &CredentialRequest) -> Result<Lease> {
+        let deadline = self.deadline(request.timeout);
+        let route = self
+            .route(request.target.as_deref(), request.ttl, deadline)
+            .await?;
+        route.slot.get(&self.door()?.mint, deadline).await
+    }
+
+    /// Starts what a first login needs, side by side: the credential, the endpoint's host and the login name. Errors
+    /// are left to the login that needs the result.
+    pub async fn prepare(&self, target: Option<&str>) {
+        let deadline = self.deadline(None);
+        let Ok(route) = self.route(target, None, deadline).await else {
+            return;
+        };
+        let Ok(door) = self.door() else { return };
+        let _ = tokio::join!(
+            route.slot.get(&door.mint, deadline),
+            self.facts(&route, &door, deadline),
+            self.login_name(&door, deadline),
+        );
+    }
+
+    /// Takes `token` out of the cache because Postgres refused it. `false` if it was not there any more, or if it was
+    /// itself minted in place of a refused one a moment ago.
+    pub fn invalidate(&self, token: &str) -> bool {
+        let mut hit = false;
+        self.0
+            .routes
+            .for_each(|_, route| hit |= route.slot.invalidate(token));
+        hit
+    }
+
+    /// Ends this client: later calls fail with [`Code::Closed`]. Credentials stay with the store, which other clients
+    /// may share; calls and refreshes under way end by themselves.
+    pub fn close(&self) {
+        self.0.closed.store(true, Ordering::Release);
+        self.0.default_route.store(None);
+        *lock(&self.0.door) = None;
+    }
+
+    /// Takes over what the same client knew in the process that this one was forked from. Takes no lock of `parent`.
+    pub fn inherit(&self, parent: &Client) {
+        self.0.options.store.inherit(&parent.0.options.store);
+        let heir = |route: &Arc<Route>| {
+            Arc::new(Route {
+                endpoint: route.endpoint.clone(),
+                slot: self.0.options.store.slot(route.slot.key().clone()),
+                facts: self.0.facts.get_or_insert(
+                    route.endpoint.clone(),
+                    Arc::new(Remembered::new(route.facts.current())),
+                ),
+            })
+        };
+        parent.0.routes.for_each(|name, route| {
+            self.0.routes.get_or_insert(name.clone(), heir(route));
+        });
+        if let Some(route) = parent.0.default_route.load().as_ref() {
+            self.0.default_route.store(Some(heir(route)));
+        }
+        parent.0.names.for_each(|name, known| {
+            self.0
+                .names
+                .get_or_insert(name.clone(), Arc::new(Remembered::new(known.current())));
+        });
+        self.0.user.adopt(parent.0.user.current());
+        self.0
+            .closed
+            .store(parent.0.closed.load(Ordering::Acquire), Ordering::Release);
+    }
+
+    pub(crate) fn deadline(&self, timeout: Option<Duration>) -> Deadline {
+        Deadline::after(
+            &*self.0.options.clock,
+            timeout.unwrap_or(self.0.options.timeout),
+        )
+    }
+
+    pub(crate) fn choose(&self, target: Option<&str>) -> Result<Chosen> {
+        target::choose(
+            target,
+            self.0.options.target.as_deref(),
+            &self.0.options.environment,
+        )
+    }
+
+    /// The workspace's door: configuration is resolved now, at the first call.
+    pub(crate) fn door(&self) -> Result<Arc<Door>> {
+        if self.0.closed.load(Ordering::Acquire) {
+            return Err(Error::new(Code::Closed, "this client has been closed")
+                .with_hint("Make a new client"));
+        }
+        let mut door = lock(&self.0.door);
+        if let Some(door) = &*door {
+            return Ok(Arc::clone(door));
+        }
+        let options = &self.0.options;
+        let resolved = Arc::new(config::resolve(
+            &options.settings,
+            &Arc::new(options.environment.clone()),
+        )?);
+        let transport = match &options.transport {
+            Some(transport) => Arc::clone(transport),
+            None => Arc::new(ReqwestTransport::new(&resolved)?),
+        };
+        let clock = Arc::clone(&options.clock);
+        let api = Arc::new(Api::new(
+            resolved,
+            transport,
+            clock,
+            options.token_provider.clone(),
+            options.product.clone(),
+        )?);
+        let mint: Arc<dyn Mint> = Arc::new(ApiMint {
+            api: Arc::clone(&api),
+            clock: Arc::clone(&options.clock),
+            dice: Arc::clone(&options.dice),
+        });
+        Ok(Arc::clone(door.insert(Arc::new(Door { api, mint }))))
+    }
+
+    /// The way to the endpoint that is meant, found once.
+    pub(crate) async fn route(
+        &self,
+        target: Option<&str>,
+        ttl: Option<Duration>,
+        deadline: Deadline,
+    ) -> Result<Arc<Route>> {
+        let door = self.door()?;
+        let known = match (target, ttl) {
+            (None, None) => self.0.default_route.load_full(),
+            (Some(target), None) => self.0.routes.get(target),
+            _ => None,
+        };
+        if let Some(route) = known {
+            return Ok(route);
+        }
+        let chosen = self.choose(target)?;
+        let name = self.endpoint_name(&door, &chosen, deadline).await?;
+        let slot = self.0.options.store.slot(SlotKey {
+            host: door.api.host().to_owned(),
+            principal: door.api.principal().to_owned(),
+            endpoint: name.clone(),
+            claims: None,
+            ttl,
+        });
+        let label = match ttl {
+            Some(ttl) => format!("{} for {} s", target.unwrap_or_default(), ttl.as_secs()),
+            None => target.unwrap_or_default().to_owned(),
+        };
+        let facts = self
+            .0
+            .facts
+            .get_or_insert(name.clone(), Arc::new(Remembered::new(None)));
+        let route = Arc::new(Route {
+            endpoint: name,
+            slot,
+            facts,
+        });
+        let route = self.0.routes.get_or_insert(label, route);
+        if target.is_none() && ttl.is_none() {
+            self.0.default_route.store(Some(Arc::clone(&route)));
+        }
+        Ok(route)
+    }
+
+    async fn endpoint_name(
+        &self,
+        door: &Arc<Door>,
+        chosen: &Chosen,
+        deadline: Deadline,
+    ) -> Result<String> {
+        let shown = chosen.target.to_string();
+        let known = self
+            .0
+            .names
+            .get_or_insert(shown.clone(), Arc::new(Remembered::new(None)));
+        let (api, target) = (Arc::clone(&door.api), chosen.target.clone());
+        let name = known
+            .get(
+                &self.0.options.clock,
+                None,
+                deadline,
+                move |deadline| async move { endpoint::find(&api, &target, deadline).await },
+            )
+            .await?;
+        tracing::debug!(target = %shown, source = %chosen.source, endpoint = %name, "chose the endpoint");
+        Ok(String::clone(&name))
+    }
+
+    /// The endpoint's host and state.
+    pub(crate) async fn facts(
+        &self,
+        route: &Arc<Route>,
+        door: &Arc<Door>,
+        deadline: Deadline,
+    ) -> Result<Arc<Endpoint>> {
+        let (api, name) = (Arc::clone(&door.api), route.endpoint.clone());
+        route
+            .facts
+            .get(
+                &self.0.options.clock,
+                Some(ENDPOINT_AGE),
+                deadline,
+                move |deadline| async move { endpoint::get(&api, &name, deadline).await },
+            )
+            .await
+    }
+
+    /// The login name of the identity.
+    pub(crate) async fn login_name(
+        &self,
+        door: &Arc<Door>,
+        deadline: Deadline,
+    ) -> Result<Arc<String>> {
+        if let Some(name) = door.api.login_name() {
+            return Ok(Arc::new(name.to_owned()));
+        }
+        let api = Arc::clone(&door.api);
+        self.0
+            .user
+            .get(
+                &self.0.options.clock,
+                None,
+                deadline,
+                move |deadline| async move { endpoint::current_user(&api, deadline).await },
+            )
+            .await
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.options.fmt(f)
+    }
+}

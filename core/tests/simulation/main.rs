@@ -1,0 +1,9 @@
+//! The rotation machine in a deterministic simulation: a manual clock, a scripted control plane, every task on one
+//! thread.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod outage;
+mod rejection;
+mod rotation;
+mod storm;
+mod world;
