@@ -7,6 +7,7 @@ mod client;
 pub mod clock;
 mod code;
 pub mod config;
+pub mod conn;
 pub mod credential;
 mod endpoint;
 mod error;
@@ -15,6 +16,7 @@ pub mod jitter;
 pub mod login;
 pub mod name;
 mod once;
+pub mod resolve;
 pub mod secret;
 mod target;
 
