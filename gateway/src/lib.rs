@@ -26,4 +26,4 @@ pub use refusal::{Fault, Refusal};
 pub use server::{Gateway, Limits, PlainPolicy};
 pub use session::{Kill, Session, Sessions};
 pub use startup::Startup;
-pub use tls::{crypto_provider, server_config};
+pub use tls::{certified_key, crypto_provider, server_config};

@@ -248,7 +248,7 @@ impl<D: FrontDoor> Gateway<D> {
             }
             Opened::Refused(refusal) => {
                 self.refuse(client, Some(&place), Some(startup), &refusal)
-                    .await
+                    .await;
             }
             Opened::Fault(fault) => {
                 let refusal = self.door.refusal(&fault);
@@ -360,7 +360,7 @@ impl<D: FrontDoor> Gateway<D> {
             .login_ended(Some(place), Some(startup), LoginEnd::Accepted);
         if client.write_all(&welcome).await.is_ok() && client.flush().await.is_ok() {
             relay(client, upstream, &mut entered.kills, || {
-                self.door.touch(place)
+                self.door.touch(place);
             })
             .await;
         }

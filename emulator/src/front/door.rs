@@ -1,0 +1,124 @@
+//! Who comes in, by what the control plane knows, and which cluster they get.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use lakekey_gateway::{Arrival, Fault, FrontDoor, LoginEnd, Password, Refusal, Startup};
+use tokio::net::UnixStream;
+
+use super::directory::{Endpoint, LoginRefusal, SharedDirectory};
+use super::refusals::{Id, external, of_fault, of_login, refusal};
+use crate::postgres::{Fleet, PostgresError};
+
+/// The front door of Lakebase.
+pub(crate) struct Door {
+    pub(crate) directory: SharedDirectory,
+    pub(crate) fleet: Arc<Fleet>,
+    /// Addresses that stand for an endpoint each, for clients that send no host name.
+    pub(crate) by_address: RwLock<HashMap<SocketAddr, String>>,
+}
+
+/// An endpoint that somebody may go to.
+#[derive(Clone)]
+pub(crate) struct Place {
+    endpoint: Endpoint,
+    last_ms: Arc<AtomicU64>,
+}
+
+impl Door {
+    fn find(&self, arrival: &Arrival) -> Result<Endpoint, Refusal> {
+        if let Some(endpoint) = arrival
+            .sni
+            .as_deref()
+            .and_then(|host| self.directory.endpoint_by_host(host))
+        {
+            return Ok(endpoint);
+        }
+        let by_address = self
+            .by_address
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        match (by_address.get(&arrival.local), &arrival.sni) {
+            (Some(uid), _) => self
+                .directory
+                .endpoint_by_uid(uid)
+                .ok_or_else(|| external(None)),
+            (None, Some(_)) => Err(external(None)),
+            (None, None) => Err(refusal(Id::NoSni, &[])),
+        }
+    }
+}
+
+impl FrontDoor for Door {
+    type Place = Place;
+    type Upstream = UnixStream;
+
+    fn refusal(&self, fault: &Fault) -> Refusal {
+        of_fault(fault)
+    }
+
+    async fn authorize(&self, arrival: &Arrival, _: &Startup) -> Result<Place, Refusal> {
+        let endpoint = self.find(arrival)?;
+        if endpoint.disabled {
+            return Err(external(None));
+        }
+        if let Some(reason) = self.directory.external_refusal(&endpoint) {
+            return Err(external(reason.as_deref()));
+        }
+        let last_ms = self.fleet.activity(&endpoint);
+        Ok(Place { endpoint, last_ms })
+    }
+
+    async fn authenticate(
+        &self,
+        place: &Place,
+        startup: &Startup,
+        password: &Password,
+    ) -> Result<(), Refusal> {
+        let user = startup.user();
+        let Some(password) = password.expose() else {
+            return Err(of_login(LoginRefusal::WrongPassword, user));
+        };
+        self.directory
+            .check_login(&place.endpoint, user, password)
+            .map_err(|why| of_login(why, user))
+    }
+
+    async fn open(&self, place: &Place) -> Result<UnixStream, Refusal> {
+        self.fleet
+            .connect(&place.endpoint)
+            .await
+            .map_err(|error| match error {
+                PostgresError::Ordered { .. } => refusal(Id::UpstreamUnreachable, &[]),
+                error => refusal(Id::InternalError, &[("reason", &error.to_string())]),
+            })
+    }
+
+    fn not_ready(&self, place: &Place) {
+        self.fleet.doubt(&place.endpoint);
+    }
+
+    async fn open_for_cancel(&self, place: &Place) -> Option<UnixStream> {
+        self.fleet.connect_if_running(&place.endpoint).await
+    }
+
+    fn place_name<'a>(&self, place: &'a Place) -> &'a str {
+        &place.endpoint.uid
+    }
+
+    fn touch(&self, place: &Place) {
+        place.last_ms.store(self.fleet.now_ms(), Ordering::Relaxed);
+    }
+
+    fn login_ended(&self, place: Option<&Place>, startup: Option<&Startup>, end: LoginEnd<'_>) {
+        let refusal = match end {
+            LoginEnd::Accepted => None,
+            LoginEnd::Refused { code, message } => Some((code, message)),
+        };
+        let endpoint = place.map(|place| place.endpoint.uid.as_str());
+        self.directory
+            .login_seen(endpoint, startup.map_or("", Startup::user), refusal);
+    }
+}

@@ -1,0 +1,236 @@
+//! One running Postgres server: started directly (no `pg_ctl`, which polls), probed until it answers, stopped by signal.
+//!
+//! The server dies with the emulator, even when that is killed with SIGKILL: a small shell beside it waits for the end
+//! of a pipe that the emulator holds, and then stops the server.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, ChildStdin};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::{Client, NoTls};
+
+use super::account::Account;
+use super::error::PostgresError;
+use super::installation::Installation;
+use super::template::BOOTSTRAP_ROLE;
+
+/// Becomes the server (so its process id is ours), and leaves a child that stops it when the pipe on stdin ends. A line
+/// on the pipe sends that child home.
+const SUPERVISE: &str = r#"exec 3<&0; { read -r _ <&3 || kill -QUIT $$; } >/dev/null 2>&1 & exec 3<&-; exec "$@" </dev/null"#;
+const READY_TIME: Duration = Duration::from_mins(1);
+const PROBE_PAUSE: Duration = Duration::from_millis(3);
+/// How long each signal may take before the next, harder one.
+const STOP_STEPS: [(Signal, Duration); 3] = [
+    (Signal::INT, Duration::from_secs(10)),
+    (Signal::QUIT, Duration::from_secs(5)),
+    (Signal::KILL, Duration::from_secs(5)),
+];
+
+/// A server process and the way to its socket.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    branch: String,
+    socket_dir: PathBuf,
+    log: PathBuf,
+    pid: Pid,
+    pipe: Option<ChildStdin>,
+    ended: watch::Receiver<bool>,
+}
+
+impl Cluster {
+    /// Starts the server. It is not ready yet.
+    pub(crate) async fn spawn(
+        branch: &str,
+        installation: &Installation,
+        account: &Account,
+        data: &Path,
+        socket_dir: &Path,
+    ) -> Result<Self, PostgresError> {
+        let log = data.with_extension("log");
+        let out = std::fs::File::create(&log).map_err(PostgresError::file("write", &log))?;
+        let err = out
+            .try_clone()
+            .map_err(PostgresError::file("write", &log))?;
+        await_predecessor(data).await;
+        let mut command = tokio::process::Command::new("/bin/sh");
+        command
+            .args(["-c", SUPERVISE, "sh"])
+            .arg(installation.bin_dir.join("postgres"));
+        command.arg("-D").arg(data).arg("-k").arg(socket_dir);
+        for setting in SETTINGS {
+            command.args(["-c", setting]);
+        }
+        command
+            .env("LC_ALL", "C")
+            .env("TZ", "UTC")
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(out)
+            .stderr(err)
+            .kill_on_drop(false);
+        account.apply(&mut command);
+        let fail = |reason: String| PostgresError::Program {
+            program: "/bin/sh".into(),
+            reason,
+        };
+        let mut child = command.spawn().map_err(|error| fail(error.to_string()))?;
+        let pid = child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
+            .ok_or_else(|| fail("ended at once".into()))?;
+        let pipe = child.stdin.take();
+        let ended = watch_end(child);
+        Ok(Self {
+            branch: branch.to_owned(),
+            socket_dir: socket_dir.to_owned(),
+            log,
+            pid,
+            pipe,
+            ended,
+        })
+    }
+
+    /// Waits until the server lets somebody in. A socket alone proves nothing: it is there before the server is ready.
+    pub(crate) async fn await_ready(&mut self) -> Result<(), PostgresError> {
+        let deadline = Instant::now() + READY_TIME;
+        loop {
+            if self.has_ended() {
+                return Err(self.start_error("it ended"));
+            }
+            if self.socket().exists() && self.connect("postgres").await.is_ok() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(self.start_error("it does not answer"));
+            }
+            sleep(PROBE_PAUSE).await;
+        }
+    }
+
+    /// Connects as the superuser.
+    pub(crate) async fn connect(&self, database: &str) -> Result<Client, tokio_postgres::Error> {
+        let (client, connection) = tokio_postgres::Config::new()
+            .host_path(&self.socket_dir)
+            .user(BOOTSTRAP_ROLE)
+            .dbname(database)
+            .application_name("lakekey-emulator")
+            .connect_timeout(Duration::from_secs(5))
+            .connect(NoTls)
+            .await?;
+        // Ends by itself when the client is dropped.
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.socket_dir.join(".s.PGSQL.5432")
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        *self.ended.borrow()
+    }
+
+    /// Becomes true when the process has ended.
+    pub(crate) fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.clone()
+    }
+
+    /// Ends all sessions with 57P01 and stops; harder means follow if that takes too long.
+    pub(crate) async fn stop(self) {
+        self.end(&STOP_STEPS).await;
+    }
+
+    /// Stops without a word to anybody, as after a crash of the machine.
+    pub(crate) async fn crash(self) {
+        self.end(&STOP_STEPS[1..]).await;
+    }
+
+    async fn end(mut self, steps: &[(Signal, Duration)]) {
+        if let Some(mut pipe) = self.pipe.take() {
+            // The shell beside the server must not signal a process id that may belong to somebody else by then.
+            let _ = pipe.write_all(b"stop\n").await;
+            let _ = pipe.flush().await;
+            drop(pipe);
+        }
+        for (signal, patience) in steps {
+            if self.has_ended() {
+                return;
+            }
+            let _ = kill_process(self.pid, *signal);
+            if timeout(*patience, self.ended.wait_for(|ended| *ended))
+                .await
+                .is_ok()
+            {
+                return;
+            }
+        }
+    }
+
+    fn start_error(&self, what: &str) -> PostgresError {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let tail: Vec<_> = log.lines().rev().take(8).collect();
+        let tail = tail.into_iter().rev().collect::<Vec<_>>().join(" | ");
+        PostgresError::Start {
+            branch: self.branch.clone(),
+            reason: format!("{what}; the end of its log: {tail}"),
+        }
+    }
+}
+
+/// `fsync` is off because a local database need not survive a power cut; `synchronous_commit` stays on because it
+/// costs nothing here and a crash of the server then loses nothing.
+const SETTINGS: [&str; 11] = [
+    "listen_addresses=",
+    "port=5432",
+    "unix_socket_permissions=0700",
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=on",
+    "max_connections=110",
+    "shared_buffers=32MB",
+    "max_wal_size=256MB",
+    "timezone=UTC",
+    "log_timezone=UTC",
+];
+
+fn watch_end(mut child: Child) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        let _ = child.wait().await;
+        sender.send_replace(true);
+    });
+    receiver
+}
+
+/// The server of a killed emulator needs a moment to stop.
+async fn await_predecessor(data: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < deadline {
+        let lock = std::fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+        let pid = lock
+            .lines()
+            .next()
+            .and_then(|line| Pid::from_raw(line.trim().parse().ok()?));
+        if pid.is_none_or(|pid| rustix::process::test_kill_process(pid).is_err()) {
+            return;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Runs a future to its end even if the caller stops waiting: a start that is dropped half-way would leave a server
+/// that nobody knows.
+pub(crate) async fn detached<T: Send + 'static>(
+    job: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    let (sender, receiver) = oneshot::channel();
+    tokio::spawn(async move {
+        let _ = sender.send(job.await);
+    });
+    receiver.await.ok()
+}

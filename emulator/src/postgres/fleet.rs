@@ -1,0 +1,395 @@
+//! All computes of one emulator, and what they share: account, binaries, directories.
+
+use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+
+use super::account::Account;
+use super::binaries::{BinarySearch, user_cache};
+use super::compute::{Compute, Ready};
+use super::error::PostgresError;
+use super::files::unique;
+use super::installation::Installation;
+use super::time::Time;
+use crate::front::directory::{ComputeState, Endpoint, SharedDirectory};
+
+/// What a fleet needs to know.
+#[derive(Clone, Debug)]
+pub struct FleetOptions {
+    /// Where branches live. It is made if it is missing, and locked against a second emulator.
+    pub state_dir: PathBuf,
+    /// Where templates and prepared binaries are kept for the next run; `None`: the user's cache directory, or a
+    /// directory for temporary files when this process is root.
+    pub cache_dir: Option<PathBuf>,
+    /// Where Postgres is looked for.
+    pub binaries: BinarySearch,
+    /// Refuse another major version than the project's.
+    pub strict_version: bool,
+}
+
+/// What has happened so far, over all branches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FleetCounts {
+    /// Servers started.
+    pub starts: u64,
+    /// Servers stopped because they were idle or were told to.
+    pub suspends: u64,
+    /// Servers that answer now.
+    pub running: u64,
+}
+
+pub(crate) struct Shared {
+    pub(crate) account: Account,
+    pub(crate) cache_dir: PathBuf,
+    pub(crate) directory: SharedDirectory,
+    pub(crate) time: Arc<dyn Time>,
+    search: BinarySearch,
+    strict_version: bool,
+    installations: tokio::sync::Mutex<HashMap<u32, Installation>>,
+    closing: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    pub(crate) async fn installation(&self, major: u32) -> Result<Installation, PostgresError> {
+        let mut known = self.installations.lock().await;
+        if let Some(installation) = known.get(&major) {
+            return Ok(installation.clone());
+        }
+        let found = Installation::find(
+            &self.search,
+            major,
+            self.strict_version,
+            &self.cache_dir,
+            &self.account,
+        )
+        .await?;
+        known.insert(major, found.clone());
+        Ok(found)
+    }
+}
+
+/// All Postgres clusters of one emulator. The endpoints of a branch share one cluster, and so its life.
+pub struct Fleet {
+    shared: Arc<Shared>,
+    branches_dir: PathBuf,
+    sockets_dir: PathBuf,
+    next_socket: AtomicUsize,
+    computes: Mutex<HashMap<String, Arc<Compute>>>,
+    branch_of: Mutex<HashMap<String, String>>,
+    _lock: File,
+}
+
+impl std::fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fleet")
+            .field("branches_dir", &self.branches_dir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Fleet {
+    /// Prepares the directories and finds Postgres for `major`; starts nothing.
+    ///
+    /// # Errors
+    /// No usable Postgres, no account to run it, a state directory that is in use or cannot be entered.
+    pub async fn open(
+        options: FleetOptions,
+        major: u32,
+        directory: SharedDirectory,
+        time: Arc<dyn Time>,
+    ) -> Result<Arc<Self>, PostgresError> {
+        let account = Account::choose()?;
+        let state_dir = &options.state_dir;
+        let branches_dir = state_dir.join("branches");
+        account.make_passable_dir(state_dir)?;
+        account.make_passable_dir(&branches_dir)?;
+        let branches_dir = branches_dir
+            .canonicalize()
+            .map_err(PostgresError::file("find", &branches_dir))?;
+        let lock = lock(state_dir)?;
+        if let Some(dir) = account.blocked_at(&branches_dir) {
+            return Err(PostgresError::NotTraversable {
+                dir,
+                account: account.name,
+            });
+        }
+        let cache_dir = match options.cache_dir {
+            Some(dir) => dir,
+            None => default_cache(&account)?,
+        };
+        for part in ["installations", "templates"] {
+            account.make_passable_dir(&cache_dir.join(part))?;
+        }
+        let cache_dir = cache_dir
+            .canonicalize()
+            .map_err(PostgresError::file("find", &cache_dir))?;
+        let shared = Arc::new(Shared {
+            account,
+            cache_dir,
+            directory,
+            time,
+            search: options.binaries,
+            strict_version: options.strict_version,
+            installations: tokio::sync::Mutex::default(),
+            closing: AtomicBool::new(false),
+        });
+        shared.installation(major).await?;
+        let sockets_dir = sockets_dir()?;
+        Ok(Arc::new(Self {
+            shared,
+            branches_dir,
+            sockets_dir,
+            next_socket: AtomicUsize::new(0),
+            computes: Mutex::default(),
+            branch_of: Mutex::default(),
+            _lock: lock,
+        }))
+    }
+
+    /// The installation that serves `major`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn installation(&self, major: u32) -> Result<Installation, PostgresError> {
+        self.shared.installation(major).await
+    }
+
+    /// Starts the endpoint's Postgres if it is not running, together with all who ask at the same time.
+    ///
+    /// # Errors
+    /// It does not start, or the admin API ordered a failure.
+    pub async fn wake(&self, endpoint: &Endpoint) -> Result<Ready, PostgresError> {
+        self.compute_for(endpoint).wake(endpoint).await
+    }
+
+    /// A connection to the endpoint's Postgres, which trusts it; wakes it if need be.
+    ///
+    /// # Errors
+    /// As [`Fleet::wake`].
+    pub(crate) async fn connect(&self, endpoint: &Endpoint) -> Result<UnixStream, PostgresError> {
+        let compute = self.compute_for(endpoint);
+        loop {
+            let ready = compute.wake(endpoint).await?;
+            match UnixStream::connect(&ready.socket).await {
+                Ok(stream) => return Ok(stream),
+                Err(_) => compute.doubt(),
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// A connection to the endpoint's Postgres if it runs.
+    pub(crate) async fn connect_if_running(&self, endpoint: &Endpoint) -> Option<UnixStream> {
+        let compute = self.compute_of(&endpoint.uid).ok()?;
+        if compute.state() != ComputeState::Ready {
+            return None;
+        }
+        let ready = compute.wake(endpoint).await.ok()?;
+        UnixStream::connect(&ready.socket).await.ok()
+    }
+
+    /// Where the last activity of the endpoint is noted, in milliseconds of the virtual clock.
+    pub(crate) fn activity(&self, endpoint: &Endpoint) -> Arc<AtomicU64> {
+        self.compute_for(endpoint).used_by(endpoint)
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.shared.time.now_ms()
+    }
+
+    /// A connection that [`Fleet::connect`] gave did not lead to a session.
+    pub(crate) fn doubt(&self, endpoint: &Endpoint) {
+        self.compute_for(endpoint).doubt();
+    }
+
+    /// Suspends the endpoint's branch: its sessions end with 57P01. `false`: it was not running.
+    ///
+    /// # Errors
+    /// The endpoint has never been used.
+    pub async fn suspend(&self, endpoint_uid: &str) -> Result<bool, PostgresError> {
+        Ok(self.compute_of(endpoint_uid)?.suspend().await)
+    }
+
+    /// Stops the endpoint's Postgres without a word to its sessions. `false`: it was not running.
+    ///
+    /// # Errors
+    /// The endpoint has never been used.
+    pub async fn crash(&self, endpoint_uid: &str) -> Result<bool, PostgresError> {
+        Ok(self.compute_of(endpoint_uid)?.crash().await)
+    }
+
+    /// Stops and starts the endpoint's Postgres.
+    ///
+    /// # Errors
+    /// It does not start again.
+    pub async fn restart(&self, endpoint: &Endpoint) -> Result<Ready, PostgresError> {
+        let compute = self.compute_for(endpoint);
+        compute.suspend().await;
+        compute.wake(endpoint).await
+    }
+
+    /// Creates the roles and databases that the branch has got since its start. While it is suspended this waits for
+    /// its next start.
+    ///
+    /// # Errors
+    /// Postgres refuses.
+    pub async fn sync_branch(&self, branch_uid: &str) -> Result<(), PostgresError> {
+        let compute = locked(&self.computes).get(branch_uid).cloned();
+        match compute {
+            Some(compute) => compute.sync().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends one session with 57P01, by the process id of its backend. `false`: there is none.
+    ///
+    /// # Errors
+    /// The endpoint has never been used, or Postgres refuses.
+    pub async fn terminate(
+        &self,
+        endpoint_uid: &str,
+        backend_pid: i32,
+    ) -> Result<bool, PostgresError> {
+        self.compute_of(endpoint_uid)?.terminate(backend_pid).await
+    }
+
+    /// The state of an endpoint's compute.
+    pub fn state(&self, endpoint_uid: &str) -> ComputeState {
+        self.compute_of(endpoint_uid)
+            .map_or(ComputeState::Suspended, |compute| compute.state())
+    }
+
+    /// From now on each wake of this endpoint takes at least this long.
+    pub fn set_wake_latency(&self, endpoint: &Endpoint, latency: Duration) {
+        self.compute_for(endpoint).set_wake_latency(latency);
+    }
+
+    /// The next `count` wakes of this endpoint fail.
+    pub fn fail_wakes(&self, endpoint: &Endpoint, count: u32) {
+        self.compute_for(endpoint).fail_wakes(count);
+    }
+
+    /// What has happened so far.
+    pub fn counts(&self) -> FleetCounts {
+        locked(&self.computes)
+            .values()
+            .fold(FleetCounts::default(), |sum, compute| FleetCounts {
+                starts: sum.starts + compute.starts.load(Ordering::Relaxed),
+                suspends: sum.suspends + compute.suspends.load(Ordering::Relaxed),
+                running: sum.running + u64::from(compute.state() == ComputeState::Ready),
+            })
+    }
+
+    /// Stops all servers and starts none any more.
+    pub async fn shutdown(&self) {
+        self.shared.closing.store(true, Ordering::Release);
+        let mut stops = JoinSet::new();
+        for compute in locked(&self.computes).values() {
+            let compute = Arc::clone(compute);
+            stops.spawn(async move { compute.suspend().await });
+        }
+        while stops.join_next().await.is_some() {}
+        let _ = std::fs::remove_dir_all(&self.sockets_dir);
+    }
+
+    fn compute_for(&self, endpoint: &Endpoint) -> Arc<Compute> {
+        locked(&self.branch_of).insert(endpoint.uid.clone(), endpoint.branch_uid.clone());
+        let mut computes = locked(&self.computes);
+        let make = || {
+            let dir = self.branches_dir.join(safe_name(&endpoint.branch_uid));
+            let socket = self.next_socket.fetch_add(1, Ordering::Relaxed).to_string();
+            Compute::new(
+                Arc::clone(&self.shared),
+                endpoint,
+                dir,
+                self.sockets_dir.join(socket),
+            )
+        };
+        Arc::clone(
+            computes
+                .entry(endpoint.branch_uid.clone())
+                .or_insert_with(make),
+        )
+    }
+
+    fn compute_of(&self, endpoint_uid: &str) -> Result<Arc<Compute>, PostgresError> {
+        let unknown = || PostgresError::UnknownEndpoint(endpoint_uid.to_owned());
+        let branch = locked(&self.branch_of)
+            .get(endpoint_uid)
+            .cloned()
+            .ok_or_else(unknown)?;
+        locked(&self.computes)
+            .get(&branch)
+            .cloned()
+            .ok_or_else(unknown)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A branch's id as a file name, whatever it holds.
+fn safe_name(uid: &str) -> String {
+    uid.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
+}
+
+fn lock(state_dir: &Path) -> Result<File, PostgresError> {
+    let path = state_dir.join("lock");
+    let file = File::create(&path).map_err(PostgresError::file("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(PostgresError::StateInUse(state_dir.to_owned())),
+        Err(TryLockError::Error(error)) => Err(PostgresError::file("lock", &path)(error)),
+    }
+}
+
+fn default_cache(account: &Account) -> Result<PathBuf, PostgresError> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    if account.other.is_none()
+        && let Some(cache) = user_cache()
+    {
+        return Ok(cache);
+    }
+    // Root's own cache is closed to the account that runs Postgres.
+    let me = rustix::process::geteuid().as_raw();
+    let dir = std::env::temp_dir().join(format!("lakekey-cache-{me}"));
+    let _ = std::fs::DirBuilder::new().mode(0o755).create(&dir);
+    let meta = std::fs::symlink_metadata(&dir).map_err(PostgresError::file("read", &dir))?;
+    // In a directory that all may write to, the name may have been taken by somebody else.
+    if !meta.is_dir() || meta.uid() != me || meta.mode() & 0o022 != 0 {
+        let error =
+            std::io::Error::other("it belongs to somebody else or is open to others; remove it");
+        return Err(PostgresError::file("trust", &dir)(error));
+    }
+    Ok(dir)
+}
+
+/// The path of a unix socket holds about a hundred bytes, so sockets live apart from the (maybe deep) state directory.
+fn sockets_dir() -> Result<PathBuf, PostgresError> {
+    let temp = std::env::temp_dir();
+    let short = if temp.as_os_str().len() <= 60 {
+        temp
+    } else {
+        PathBuf::from("/tmp")
+    };
+    unique(&short, "lk-")
+}

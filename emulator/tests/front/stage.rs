@@ -1,0 +1,255 @@
+//! A door with a control plane of a few lines behind it, so that these tests are about the door.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lakekey_emulator::HostMode;
+use lakekey_emulator::certs::Certificates;
+use lakekey_emulator::front::directory::{
+    ComputeState, Directory, Endpoint, LoginRefusal, Role, RoleLogin,
+};
+use lakekey_emulator::front::{Front, FrontOptions};
+use lakekey_emulator::postgres::{BinarySearch, Fleet, FleetOptions, Time};
+use tokio::sync::watch;
+
+pub const HOST: &str = "ep-one.database.localhost";
+pub const USER: &str = "ann@example.com";
+pub const TOKEN: &str = "good";
+
+/// Endpoints `ep-one` and `ep-two` of two branches; a password is the name of its outcome.
+pub struct Plane {
+    pub endpoints: Mutex<HashMap<String, Endpoint>>,
+    pub external: Mutex<Option<Option<String>>>,
+    pub states: Mutex<Vec<(String, ComputeState)>>,
+    pub logins: Mutex<Vec<(Option<String>, String, Option<(String, String)>)>>,
+}
+
+fn endpoint(uid: &str) -> Endpoint {
+    Endpoint {
+        uid: uid.to_owned(),
+        name: format!("projects/p/branches/{uid}/endpoints/primary"),
+        branch_uid: format!("br-{uid}"),
+        pg_version: 17,
+        disabled: false,
+        pooled: false,
+        suspend_after_ms: None,
+    }
+}
+
+impl Directory for Plane {
+    fn endpoint_by_host(&self, host: &str) -> Option<Endpoint> {
+        let uid = host.strip_suffix(".database.localhost")?;
+        let found = self.endpoint_by_uid(uid.strip_suffix("-pooler").unwrap_or(uid))?;
+        Some(Endpoint {
+            pooled: uid.ends_with("-pooler"),
+            ..found
+        })
+    }
+
+    fn endpoint_by_uid(&self, uid: &str) -> Option<Endpoint> {
+        self.endpoints.lock().unwrap().get(uid).cloned()
+    }
+
+    fn external_refusal(&self, _: &Endpoint) -> Option<Option<String>> {
+        self.external.lock().unwrap().clone()
+    }
+
+    fn check_login(
+        &self,
+        endpoint: &Endpoint,
+        _: &str,
+        password: &str,
+    ) -> Result<(), LoginRefusal> {
+        match password {
+            _ if endpoint.pooled => Err(LoginRefusal::TokenOnPooler),
+            TOKEN => Ok(()),
+            "not-a-jwt" => Err(LoginRefusal::NotAJwt),
+            "workspace" => Err(LoginRefusal::WorkspaceToken),
+            "untrusted" => Err(LoginRefusal::Untrusted),
+            "expired" => Err(LoginRefusal::Expired),
+            "somebody-else" => Err(LoginRefusal::WrongIdentity),
+            "role-missing" => Err(LoginRefusal::RoleMissing),
+            "native-off" => Err(LoginRefusal::NativeLoginOff),
+            _ => Err(LoginRefusal::WrongPassword),
+        }
+    }
+
+    fn roles(&self, _: &str) -> Vec<Role> {
+        let role = |name: &str, superuser| Role {
+            name: name.to_owned(),
+            login: RoleLogin::Token,
+            superuser,
+        };
+        vec![role(USER, true), role("bob@example.com", false)]
+    }
+
+    fn databases(&self, _: &str) -> Vec<(String, String)> {
+        vec![("databricks_postgres".into(), USER.into())]
+    }
+
+    fn compute_changed(&self, endpoint_uid: &str, state: ComputeState) {
+        self.states
+            .lock()
+            .unwrap()
+            .push((endpoint_uid.to_owned(), state));
+    }
+
+    fn login_seen(&self, endpoint_uid: Option<&str>, role: &str, refusal: Option<(&str, &str)>) {
+        let refusal = refusal.map(|(code, text)| (code.to_owned(), text.to_owned()));
+        let seen = (endpoint_uid.map(str::to_owned), role.to_owned(), refusal);
+        self.logins.lock().unwrap().push(seen);
+    }
+}
+
+/// A clock that stands still until it is moved.
+pub struct StillTime {
+    now: AtomicU64,
+    moved: watch::Sender<u64>,
+}
+
+impl StillTime {
+    pub fn advance(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap();
+        self.now.fetch_add(ms, Ordering::SeqCst);
+        self.moved.send_modify(|count| *count += 1);
+    }
+}
+
+impl Time for StillTime {
+    fn now_ms(&self) -> u64 {
+        self.now.load(Ordering::SeqCst)
+    }
+
+    fn changed(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
+    }
+}
+
+pub struct Stage {
+    pub plane: Arc<Plane>,
+    pub time: Arc<StillTime>,
+    pub fleet: Arc<Fleet>,
+    pub certificates: Arc<Certificates>,
+    pub front: Front,
+    _state: tempfile::TempDir,
+}
+
+impl Stage {
+    pub async fn open() -> Self {
+        Self::with(FrontOptions::default(), None).await
+    }
+
+    pub async fn with(options: FrontOptions, suspend_after: Option<Duration>) -> Self {
+        let endpoints = ["ep-one", "ep-two"].map(|uid| {
+            let suspend_after_ms =
+                suspend_after.map(|time| u64::try_from(time.as_millis()).unwrap());
+            (
+                uid.to_owned(),
+                Endpoint {
+                    suspend_after_ms,
+                    ..endpoint(uid)
+                },
+            )
+        });
+        let plane = Arc::new(Plane {
+            endpoints: Mutex::new(endpoints.into_iter().collect()),
+            external: Mutex::default(),
+            states: Mutex::default(),
+            logins: Mutex::default(),
+        });
+        let time = Arc::new(StillTime {
+            now: AtomicU64::new(1_000_000),
+            moved: watch::Sender::new(0),
+        });
+        let state = tempfile::tempdir_in(scratch()).unwrap();
+        let fleet = Fleet::open(fleet_options(state.path()), 17, plane.clone(), time.clone())
+            .await
+            .unwrap();
+        let certificates = Certificates::open(state.path()).unwrap();
+        let front = Front::start(options, plane.clone(), fleet.clone(), certificates.clone())
+            .await
+            .unwrap();
+        Self {
+            plane,
+            time,
+            fleet,
+            certificates,
+            front,
+            _state: state,
+        }
+    }
+
+    pub fn endpoint(&self, uid: &str) -> Endpoint {
+        self.plane.endpoint_by_uid(uid).unwrap()
+    }
+
+    /// Ends everything. Without it the clusters end with the process.
+    pub async fn close(self) {
+        self.fleet.shutdown().await;
+        self.front.shutdown().await;
+    }
+}
+
+pub fn host_mode(host_mode: HostMode) -> FrontOptions {
+    FrontOptions {
+        host_mode,
+        ..FrontOptions::default()
+    }
+}
+
+pub fn fleet_options(state: &Path) -> FleetOptions {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned();
+    FleetOptions {
+        state_dir: state.to_owned(),
+        cache_dir: Some(scratch().join("cache")),
+        binaries: BinarySearch {
+            explicit: None,
+            roots: vec![repository],
+        },
+        strict_version: false,
+    }
+}
+
+/// A directory below `target` for this user; below the system's directory for temporary files where the account that
+/// runs Postgres cannot get into `target`.
+fn scratch() -> PathBuf {
+    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::PermissionsExt;
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::create_dir_all(target).ok();
+    let passable = target
+        .ancestors()
+        .all(|dir| std::fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o001 != 0));
+    let me = std::fs::metadata("/proc/self").map_or(0, |meta| meta.uid());
+    let base = if passable {
+        target.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
+    let dir = base.join(format!("emulator-{me}"));
+    if std::fs::create_dir_all(&dir).is_err() {
+        let dir = std::env::temp_dir().join(format!("lakekey-emulator-{me}"));
+        std::fs::create_dir_all(&dir).unwrap();
+        return dir;
+    }
+    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+    dir
+}
+
+/// Waits for something to become true, with a deadline instead of a fixed sleep.
+pub async fn eventually(what: &str, mut check: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !check() {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "not in time: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
