@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use lakekey_gateway::Session;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::admin;
+use crate::behind::Behind;
 use crate::control::serve;
 use crate::faults::{Fault, FaultReport};
+use crate::front::{KillHow, SessionFilter};
 use crate::journal::{Counters, Entry};
 use crate::options::Options;
 use crate::state::identity::{TOKEN, USER};
@@ -26,7 +29,8 @@ pub struct Emulator {
     urls: Urls,
     admin_token: String,
     stop: watch::Receiver<bool>,
-    servers: JoinSet<Error>,
+    servers: JoinSet<()>,
+    behind: Option<Arc<Behind>>,
     // Declared last: removed when nothing uses it any more.
     _temporary: Option<TempDir>,
 }
@@ -56,7 +60,7 @@ impl Emulator {
         let (root, temporary) = state_root(options.state_dir.as_deref())?;
         let clock = Arc::new(Clock::default());
         let seed = Seed {
-            projects: options.projects,
+            projects: options.projects.clone(),
             pg_version: options.pg_version,
             suspend_after: options.suspend_after,
         };
@@ -68,16 +72,23 @@ impl Emulator {
 
         let (control, control_address) = listener(options.port, "the control plane")?;
         let (admin, admin_address) = listener(options.admin_port, "the admin API")?;
+        let behind = if options.postgres {
+            Some(Arc::new(Behind::start(lakebase.clone(), &options).await?))
+        } else {
+            None
+        };
         let admin_token = format!("admin-{}", lakebase.tokens.random_id(false));
         let (ask_to_stop, stop) = watch::channel(false);
-
+        let desk = admin::Desk::new(lakebase.clone(), behind.as_ref(), &admin_token, ask_to_stop);
         let mut servers = JoinSet::new();
-        servers.spawn(serve::serve(control, control_address, lakebase.clone()));
-        servers.spawn(admin::serve(
-            admin,
-            admin_address,
-            admin::Desk::new(lakebase.clone(), &admin_token, ask_to_stop),
-        ));
+        servers.spawn({
+            let lakebase = lakebase.clone();
+            async move {
+                let error = serve::serve(control, control_address, lakebase).await;
+                tracing::error!(%error, "the control plane has ended");
+            }
+        });
+        servers.spawn(admin::serve(admin, desk));
         let urls = Urls {
             control: format!("http://{control_address}"),
             admin: format!("http://{admin_address}"),
@@ -88,6 +99,7 @@ impl Emulator {
             admin_token,
             stop,
             servers,
+            behind,
             _temporary: temporary,
         })
     }
@@ -115,23 +127,53 @@ impl Emulator {
         names::uid("ep", &self.endpoint())
     }
 
-    /// Host name of the default endpoint.
+    /// Host of the default endpoint: its name, or what stands for it in other host modes.
     pub fn pg_host(&self) -> String {
-        names::host(&self.endpoint_uid())
+        self.lakebase.view().host(&self.endpoint_uid()).0
+    }
+
+    /// Port of the default endpoint, when Postgres runs.
+    pub fn pg_port(&self) -> Option<u16> {
+        self.lakebase.view().host(&self.endpoint_uid()).1
+    }
+
+    /// The address that serves all endpoints by the host name of the TLS handshake, when Postgres runs.
+    pub fn pg_address(&self) -> Option<SocketAddr> {
+        self.behind.as_ref().map(|behind| behind.address())
+    }
+
+    /// The certificate authority to trust, in PEM, when Postgres runs.
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        self.behind.as_ref().map(|behind| behind.ca_file())
     }
 
     /// What to put into the environment of a program that is to use this emulator, in the order to print it.
     pub fn environment(&self) -> Vec<(String, String)> {
-        [
+        let mut environment = vec![
             ("DATABRICKS_HOST", self.urls.control.clone()),
             ("DATABRICKS_TOKEN", TOKEN.to_owned()),
             ("LAKEBASE_ENDPOINT", self.endpoint()),
-            ("PGHOST", self.pg_host()),
-            ("PGDATABASE", "databricks_postgres".to_owned()),
-            ("PGUSER", USER.to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        ];
+        if let (Some(port), Some(ca_file)) = (self.pg_port(), self.ca_file()) {
+            let host = self.pg_host();
+            // Most resolvers know no names below localhost.
+            let by_name = host == names::host(&self.endpoint_uid());
+            let ca_file = ca_file.display().to_string();
+            environment.push(("PGHOST", host));
+            environment.extend(by_name.then(|| ("PGHOSTADDR", Ipv4Addr::LOCALHOST.to_string())));
+            environment.extend([
+                ("PGPORT", port.to_string()),
+                ("PGDATABASE", "databricks_postgres".to_owned()),
+                ("PGUSER", USER.to_owned()),
+                ("PGSSLMODE", "verify-full".to_owned()),
+                ("PGSSLROOTCERT", ca_file.clone()),
+                ("NODE_EXTRA_CA_CERTS", ca_file),
+            ]);
+        }
+        environment
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     /// The clock of everything in the emulator.
@@ -205,16 +247,75 @@ impl Emulator {
         tokio::time::timeout(patience, wait).await.is_ok()
     }
 
-    /// Disables an endpoint, by uid or resource name: it refuses logins, and none of them wakes it.
-    pub fn disable(&self, endpoint: &str) -> Result<(), Error> {
-        self.lakebase
-            .set_disabled(&self.lakebase.endpoint_uid(endpoint)?, true)
+    /// Disables an endpoint, by uid or resource name: its compute is suspended, it refuses logins, and none of them
+    /// wakes it.
+    pub async fn disable(&self, endpoint: &str) -> Result<(), Error> {
+        let uid = self.lakebase.endpoint_uid(endpoint)?;
+        self.lakebase.set_disabled(&uid, true)?;
+        if let Some(behind) = &self.behind {
+            behind.suspend(&uid).await?;
+        }
+        Ok(())
     }
 
     /// Enables an endpoint again.
     pub fn enable(&self, endpoint: &str) -> Result<(), Error> {
         self.lakebase
             .set_disabled(&self.lakebase.endpoint_uid(endpoint)?, false)
+    }
+
+    /// Suspends an endpoint's compute: its sessions end with 57P01. `false`: it was not running.
+    pub async fn suspend(&self, endpoint: &str) -> Result<bool, Error> {
+        let uid = self.lakebase.endpoint_uid(endpoint)?;
+        self.behind("suspend a compute")?.suspend(&uid).await
+    }
+
+    /// Starts an endpoint's compute, as the next login would.
+    pub async fn wake(&self, endpoint: &str) -> Result<(), Error> {
+        let uid = self.lakebase.endpoint_uid(endpoint)?;
+        self.behind("wake a compute")?.wake(&uid).await
+    }
+
+    /// Suspends and wakes an endpoint's compute.
+    pub async fn restart(&self, endpoint: &str) -> Result<(), Error> {
+        let uid = self.lakebase.endpoint_uid(endpoint)?;
+        self.behind("restart a compute")?.restart(&uid).await
+    }
+
+    /// Ends an endpoint's compute without a word to its sessions. `false`: it was not running.
+    pub async fn crash(&self, endpoint: &str) -> Result<bool, Error> {
+        let uid = self.lakebase.endpoint_uid(endpoint)?;
+        self.behind("crash a compute")?.crash(&uid).await
+    }
+
+    /// From now on each wake of this endpoint takes at least this long.
+    pub fn set_wake_latency(&self, endpoint: &str, latency: Duration) -> Result<(), Error> {
+        let uid = self.lakebase.endpoint_uid(endpoint)?;
+        self.behind("set the time of a wake")?
+            .set_wake_latency(&uid, latency)
+    }
+
+    /// The next `count` wakes of this endpoint fail.
+    pub fn fail_wakes(&self, endpoint: &str, count: u32) -> Result<(), Error> {
+        let uid = self.lakebase.endpoint_uid(endpoint)?;
+        self.behind("let a wake fail")?.fail_wakes(&uid, count)
+    }
+
+    /// The running sessions, oldest first; their `place` is the endpoint's uid.
+    pub fn sessions(&self) -> Vec<Session> {
+        self.behind
+            .as_ref()
+            .map(|behind| behind.sessions())
+            .unwrap_or_default()
+    }
+
+    /// Ends the sessions that `filter` takes; how many there were.
+    pub async fn kill(&self, filter: &SessionFilter, how: KillHow) -> Result<usize, Error> {
+        self.behind("end sessions")?.kill(filter, how).await
+    }
+
+    fn behind(&self, purpose: &'static str) -> Result<&Behind, Error> {
+        self.behind.as_deref().ok_or(Error::NoPostgres(purpose))
     }
 
     /// Returns when somebody asked the admin API to end the emulator.
@@ -229,6 +330,9 @@ impl Emulator {
     /// Ends everything, and returns when it has ended.
     pub async fn shutdown(mut self) {
         self.servers.shutdown().await;
+        if let Some(behind) = self.behind.take() {
+            behind.shutdown().await;
+        }
     }
 }
 

@@ -5,6 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::certs::CertError;
+use crate::front::FrontError;
+use crate::postgres::PostgresError;
+
 /// Why the emulator did not start, or why an option, an admin call or a fault was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -60,6 +64,15 @@ pub enum Error {
     /// The system has no randomness, or the signing key is broken.
     #[error("the token signing key cannot be {0}")]
     SigningKey(&'static str),
+    /// Postgres could not be found, started or asked.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// The front door could not be opened.
+    #[error(transparent)]
+    Front(#[from] FrontError),
+    /// There is no certificate for the front door.
+    #[error(transparent)]
+    Certificate(#[from] CertError),
     /// What was asked for needs a Postgres, and this emulator was started without.
     #[error("this emulator runs its control plane only: start it with Postgres to {0}")]
     NoPostgres(&'static str),

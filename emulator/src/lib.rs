@@ -17,17 +17,17 @@
 //! It never uses the client's own types: with shared ones a mistake on the wire would cancel itself out.
 
 mod admin;
+mod behind;
+pub mod certs;
 mod clock;
 mod control;
 mod emulator;
 mod error;
 mod faults;
-pub mod front {
-    //! What the front door and the clusters need of the rest.
-    pub mod directory;
-}
+pub mod front;
 mod journal;
 mod options;
+pub mod postgres;
 mod state;
 mod token;
 

@@ -275,7 +275,7 @@ async fn reads_show_status_and_no_spec() {
         get("projects/emulator/branches/production/databases")["databases"][0],
         database
     );
-    emulator.disable(ENDPOINT).unwrap();
+    emulator.disable(ENDPOINT).await.unwrap();
     assert_eq!(get(ENDPOINT)["status"]["disabled"], true);
 }
 
@@ -528,6 +528,7 @@ async fn state_is_kept_between_two_runs_and_hosts_are_stable() {
     let first = start(&["shop"]).await.unwrap();
     first
         .disable("projects/shop/branches/production/endpoints/primary")
+        .await
         .unwrap();
     let host = first.pg_host();
     first.shutdown().await;

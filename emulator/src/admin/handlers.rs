@@ -11,14 +11,13 @@ use serde_json::{Value, json};
 
 use super::Desk;
 use super::answers::{Refused, read};
+use super::computes::shown;
 use crate::clock::{ClockChange, ClockReading};
 use crate::faults::{Fault, FaultReport};
-use crate::front::directory::ComputeState;
-use crate::state::{Located, names};
 use crate::token::TokenSettings;
 
-type Answer = Result<Json<Value>, Refused>;
-type At = State<Arc<Desk>>;
+pub(super) type Answer = Result<Json<Value>, Refused>;
+pub(super) type At = State<Arc<Desk>>;
 
 pub(super) async fn health() -> Json<Value> {
     Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
@@ -26,7 +25,7 @@ pub(super) async fn health() -> Json<Value> {
 
 pub(super) async fn state(State(desk): At) -> Json<Value> {
     let view = desk.lakebase.view();
-    let endpoints: Vec<Value> = view.endpoints().map(|at| shown(&desk, at)).collect();
+    let endpoints: Vec<Value> = view.endpoints().map(|at| shown(&view, at)).collect();
     let projects: Vec<Value> = view
         .projects()
         .iter()
@@ -146,43 +145,6 @@ pub(super) async fn remove_fault(State(desk): At, Path(id): Path<String>) -> Ans
     }
 }
 
-pub(super) async fn endpoint(State(desk): At, Path(id): Path<String>) -> Answer {
-    let uid = desk.lakebase.endpoint_uid(&id)?;
-    let view = desk.lakebase.view();
-    Ok(Json(
-        view.endpoint_by_uid(&uid)
-            .map_or(Value::Null, |at| shown(&desk, at)),
-    ))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Order {
-    Disable,
-    Enable,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EndpointChange {
-    action: Option<Order>,
-}
-
-pub(super) async fn change_endpoint(
-    State(desk): At,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Answer {
-    let uid = desk.lakebase.endpoint_uid(&id)?;
-    let change: EndpointChange = read(&body)?;
-    match change.action {
-        Some(Order::Disable) => desk.lakebase.set_disabled(&uid, true)?,
-        Some(Order::Enable) => desk.lakebase.set_disabled(&uid, false)?,
-        None => {}
-    }
-    endpoint(State(desk), Path(uid)).await
-}
-
 pub(super) async fn shutdown(State(desk): At) -> (StatusCode, Json<Value>) {
     desk.stop.send_replace(true);
     (StatusCode::ACCEPTED, Json(json!({"status": "stopping"})))
@@ -196,21 +158,4 @@ pub(super) async fn no_route(uri: Uri) -> Refused {
             uri.path()
         ),
     )
-}
-
-fn shown(desk: &Desk, at: Located<'_>) -> Value {
-    let state = match desk.lakebase.view().compute(&at.endpoint.uid).state {
-        ComputeState::Suspended => "suspended",
-        ComputeState::Starting => "starting",
-        ComputeState::Ready => "ready",
-        ComputeState::Stopping => "stopping",
-    };
-    json!({
-        "uid": at.endpoint.uid,
-        "name": at.name(),
-        "host": names::host(&at.endpoint.uid),
-        "disabled": at.endpoint.spec.disabled,
-        "suspend_after_s": at.endpoint.spec.suspend_after_s,
-        "compute": state,
-    })
 }

@@ -4,10 +4,10 @@
 //! caused it, and so that no client of the control plane ends up here by mistake.
 
 mod answers;
+mod computes;
 mod handlers;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -15,25 +15,38 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use ring::digest::{Digest, SHA256, digest};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use crate::Error;
+use crate::behind::Behind;
+use crate::control::serve::accept;
 use crate::state::Lakebase;
 use answers::Refused;
 
 /// What the handlers share.
 pub(crate) struct Desk {
     lakebase: Arc<Lakebase>,
+    /// Weak, so that a call in flight does not keep Postgres up when the emulator ends.
+    behind: Option<Weak<Behind>>,
     token: Digest,
     stop: watch::Sender<bool>,
 }
 
 impl Desk {
-    pub(crate) fn new(lakebase: Arc<Lakebase>, token: &str, stop: watch::Sender<bool>) -> Self {
+    pub(crate) fn new(
+        lakebase: Arc<Lakebase>,
+        behind: Option<&Arc<Behind>>,
+        token: &str,
+        stop: watch::Sender<bool>,
+    ) -> Self {
         Self {
             lakebase,
+            behind: behind.map(Arc::downgrade),
             token: digest(&SHA256, token.as_bytes()),
             stop,
         }
@@ -41,7 +54,7 @@ impl Desk {
 }
 
 /// Serves until it is dropped.
-pub(crate) async fn serve(listener: TcpListener, address: SocketAddr, desk: Desk) -> Error {
+pub(crate) async fn serve(listener: TcpListener, desk: Desk) {
     let desk = Arc::new(desk);
     let guarded = Router::new()
         .route("/_emulator/state", get(handlers::state))
@@ -64,8 +77,10 @@ pub(crate) async fn serve(listener: TcpListener, address: SocketAddr, desk: Desk
         .route("/_emulator/faults/{id}", delete(handlers::remove_fault))
         .route(
             "/_emulator/endpoints/{*id}",
-            get(handlers::endpoint).post(handlers::change_endpoint),
+            get(computes::endpoint).post(computes::change_endpoint),
         )
+        .route("/_emulator/connections", get(computes::connections))
+        .route("/_emulator/connections/kill", post(computes::kill))
         .route("/_emulator/shutdown", post(handlers::shutdown))
         .route("/shutdown", post(handlers::shutdown))
         .fallback(handlers::no_route)
@@ -75,17 +90,18 @@ pub(crate) async fn serve(listener: TcpListener, address: SocketAddr, desk: Desk
         .route("/_emulator/ready", get(handlers::health))
         .merge(guarded)
         .with_state(desk);
-    match axum::serve(listener, router).await {
-        Err(source) => Error::Listen {
-            what: "the admin API",
-            address,
-            source,
-        },
-        Ok(()) => Error::Listen {
-            what: "the admin API",
-            address,
-            source: std::io::ErrorKind::ConnectionAborted.into(),
-        },
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            stream = accept(&listener) => {
+                let service = TowerToHyperService::new(router.clone());
+                // What ends one connection concerns no other.
+                connections.spawn(async move {
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        }
     }
 }
 

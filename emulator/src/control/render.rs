@@ -64,7 +64,7 @@ pub(crate) fn branch(project: &Project, branch: &Branch) -> Value {
     })
 }
 
-pub(crate) fn endpoint(at: Located<'_>, compute: Compute) -> Value {
+pub(crate) fn endpoint(at: Located<'_>, compute: Compute, host: &str) -> Value {
     let endpoint = at.endpoint;
     // A compute on its way is INIT until it answers; one that is being stopped still counts as ACTIVE.
     let (current, pending) = match compute.state {
@@ -81,7 +81,7 @@ pub(crate) fn endpoint(at: Located<'_>, compute: Compute) -> Value {
         "autoscaling_limit_max_cu": endpoint.spec.max_cu,
         "group": {"min": 1, "max": 1},
         "hosts": {
-            "host": names::host(&endpoint.uid),
+            "host": host,
             "read_write_pooled_host": names::pooled_host(&endpoint.uid),
         },
     });

@@ -43,7 +43,7 @@ pub(crate) fn read(lakebase: &Lakebase, call: &Call, target: &Target) -> Result<
                 };
                 (
                     endpoint.id.clone(),
-                    render::endpoint(at, view.compute(&endpoint.uid)),
+                    render::endpoint(at, view.compute(&endpoint.uid), &view.host(&endpoint.uid).0),
                 )
             });
             page::of(call, "endpoints", None, all)
@@ -53,6 +53,7 @@ pub(crate) fn read(lakebase: &Lakebase, call: &Call, target: &Target) -> Result<
             Ok(Answer::ok(&render::endpoint(
                 at,
                 view.compute(&at.endpoint.uid),
+                &view.host(&at.endpoint.uid).0,
             )))
         }
         Target::Roles(ids) => {

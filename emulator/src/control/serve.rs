@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -36,6 +36,7 @@ use crate::state::Lakebase;
 /// No request of this API comes near it.
 const LARGEST_BODY: usize = 1024 * 1024;
 const BACKLOG: u32 = 1024;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Takes the address; port 0 takes a free one.
 pub(crate) fn listen(address: SocketAddr, what: &'static str) -> Result<TcpListener, Error> {
@@ -57,6 +58,17 @@ fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
+}
+
+/// The next connection.
+pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            // Nearly always a lack of file descriptors, which ends when a connection ends.
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
 }
 
 /// Serves until it is dropped; connections end with it.
@@ -91,11 +103,8 @@ async fn take_connections(listener: &TcpListener, base_url: &Arc<str>, lakebase:
         tokio::select! {
             _ = changes.changed() => {}
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            accepted = listener.accept() => {
-                // A client that is gone before it was accepted is no reason to stop.
-                if let Ok((stream, _)) = accepted {
-                    connections.spawn(connection(stream, base_url.clone(), lakebase.clone()));
-                }
+            stream = accept(listener) => {
+                connections.spawn(connection(stream, base_url.clone(), lakebase.clone()));
             }
         }
     }

@@ -12,6 +12,7 @@ pub(crate) mod store;
 mod directory;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -21,7 +22,7 @@ use serde_json::{Map, Value, json};
 use crate::faults::Faults;
 use crate::front::directory::ComputeState;
 use crate::journal::Journal;
-use crate::options::SuspendAfter;
+use crate::options::{HostMode, SuspendAfter};
 use crate::token::{Claims, Knobs, TokenSettings, Tokens};
 use crate::{Clock, Error};
 use model::{Branch, Endpoint, Kept, LAYOUT, Project};
@@ -47,8 +48,10 @@ pub(crate) struct Lakebase {
 
 #[derive(Debug)]
 struct Resources {
-    projects: Vec<Project>,
+    kept: Kept,
     computes: BTreeMap<String, Compute>,
+    /// What clients connect to instead of an endpoint's host name.
+    addresses: BTreeMap<String, (HostMode, SocketAddr)>,
 }
 
 /// What is known of a compute besides its specification.
@@ -77,11 +80,11 @@ pub(crate) struct View<'a>(RwLockReadGuard<'a, Resources>);
 
 impl View<'_> {
     pub(crate) fn projects(&self) -> &[Project] {
-        &self.0.projects
+        &self.0.kept.projects
     }
 
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = Located<'_>> {
-        self.0.projects.iter().flat_map(|project| {
+        self.0.kept.projects.iter().flat_map(|project| {
             project.branches.iter().flat_map(move |branch| {
                 branch.endpoints.iter().map(move |endpoint| Located {
                     project,
@@ -98,10 +101,22 @@ impl View<'_> {
 
     pub(crate) fn branch_by_uid(&self, uid: &str) -> Option<&Branch> {
         self.0
+            .kept
             .projects
             .iter()
             .flat_map(|project| &project.branches)
             .find(|branch| branch.uid == uid)
+    }
+
+    /// The host that clients of an endpoint are told, and its port when Postgres runs.
+    pub(crate) fn host(&self, endpoint_uid: &str) -> (String, Option<u16>) {
+        let address = self.0.addresses.get(endpoint_uid);
+        let host = match address {
+            Some((HostMode::Ip, address)) => address.ip().to_string(),
+            Some((HostMode::Port, _)) => "localhost".to_owned(),
+            Some((HostMode::Name, _)) | None => names::host(endpoint_uid),
+        };
+        (host, address.map(|(_, address)| address.port()))
     }
 
     pub(crate) fn compute(&self, endpoint_uid: &str) -> Compute {
@@ -124,12 +139,14 @@ impl Lakebase {
             store.save_key(&key)?;
             key
         };
-        let mut projects = store.load()?.map_or_else(Vec::new, |kept| kept.projects);
-        add_missing(&mut projects, &seed, clock.now())?;
-        store.save(&Kept {
+        let empty = || Kept {
             layout: LAYOUT,
-            projects: projects.clone(),
-        })?;
+            projects: Vec::new(),
+            network: None,
+        };
+        let mut kept = store.load()?.unwrap_or_else(empty);
+        add_missing(&mut kept.projects, &seed, clock.now())?;
+        store.save(&kept)?;
         Ok(Self {
             faults: Faults::new(clock.clone()),
             journal: Journal::new(clock.clone()),
@@ -138,8 +155,9 @@ impl Lakebase {
             seed,
             store,
             resources: RwLock::new(Resources {
-                projects,
+                kept,
                 computes: BTreeMap::new(),
+                addresses: BTreeMap::new(),
             }),
         })
     }
@@ -162,16 +180,36 @@ impl Lakebase {
         let view = self.view();
         view.endpoints()
             .find(|at| at.endpoint.uid == asked || at.name() == asked)
-            .map_or_else(
-                || {
-                    let known = view.endpoints().map(|at| at.name()).collect();
-                    Err(Error::NoSuchEndpoint {
-                        asked: asked.to_owned(),
-                        known,
-                    })
-                },
-                |at| Ok(at.endpoint.uid.clone()),
-            )
+            .map(|at| at.endpoint.uid.clone())
+            .ok_or_else(|| self.no_such_endpoint(asked))
+    }
+
+    /// The error for an endpoint that is not there, with those that are.
+    pub(crate) fn no_such_endpoint(&self, asked: &str) -> Error {
+        let known = self.view().endpoints().map(|at| at.name()).collect();
+        Error::NoSuchEndpoint {
+            asked: asked.to_owned(),
+            known,
+        }
+    }
+
+    /// The loopback network that an earlier run took for host mode `ip`.
+    pub(crate) fn network(&self) -> Option<[u8; 2]> {
+        self.view().0.kept.network
+    }
+
+    /// Keeps the loopback network, so that the next run has the same addresses.
+    pub(crate) fn keep_network(&self, network: [u8; 2]) -> Result<(), Error> {
+        let mut resources = self.write();
+        resources.kept.network = Some(network);
+        self.store.save(&resources.kept)
+    }
+
+    /// Notes where clients reach an endpoint.
+    pub(crate) fn set_address(&self, endpoint_uid: &str, mode: HostMode, address: SocketAddr) {
+        self.write()
+            .addresses
+            .insert(endpoint_uid.to_owned(), (mode, address));
     }
 
     /// Disables or enables an endpoint.
@@ -179,6 +217,7 @@ impl Lakebase {
         let now = self.clock.now();
         let mut resources = self.write();
         for endpoint in resources
+            .kept
             .projects
             .iter_mut()
             .flat_map(|project| &mut project.branches)
@@ -188,10 +227,7 @@ impl Lakebase {
             endpoint.spec.disabled = disabled;
             endpoint.updated = now;
         }
-        self.store.save(&Kept {
-            layout: LAYOUT,
-            projects: resources.projects.clone(),
-        })
+        self.store.save(&resources.kept)
     }
 
     /// Puts the resources of the start back, and takes all that was added away.
@@ -199,12 +235,8 @@ impl Lakebase {
         let mut projects = Vec::new();
         add_missing(&mut projects, &self.seed, self.clock.now())?;
         let mut resources = self.write();
-        self.store.save(&Kept {
-            layout: LAYOUT,
-            projects: projects.clone(),
-        })?;
-        resources.projects = projects;
-        Ok(())
+        resources.kept.projects = projects;
+        self.store.save(&resources.kept)
     }
 
     /// Applies the knobs on tokens.

@@ -15,6 +15,9 @@ pub(crate) const LAYOUT: u32 = 1;
 pub(crate) struct Kept {
     pub(crate) layout: u32,
     pub(crate) projects: Vec<Project>,
+    /// Second and third byte of the loopback network that stands for the endpoints in host mode `ip`.
+    #[serde(default)]
+    pub(crate) network: Option<[u8; 2]>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,0 +1,169 @@
+//! What stands behind the endpoints: certificates, clusters and the front door, started and stopped together.
+//!
+//! The order of stopping matters: the clusters go first, so that running sessions hear 57P01 from their own Postgres
+//! instead of losing the connection without a word.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lakekey_gateway::Session;
+
+use crate::certs::Certificates;
+use crate::front::directory::{Directory, Endpoint};
+use crate::front::{Front, FrontOptions, KillHow, SessionFilter};
+use crate::options::Options;
+use crate::postgres::{BinarySearch, Fleet, FleetOptions, PostgresError, Time};
+use crate::state::Lakebase;
+use crate::{Clock, Error};
+
+/// The Postgres side of a running emulator.
+pub(crate) struct Behind {
+    lakebase: Arc<Lakebase>,
+    certificates: Arc<Certificates>,
+    fleet: Arc<Fleet>,
+    front: Front,
+}
+
+impl Time for Clock {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.now().as_millisecond()).unwrap_or(0)
+    }
+
+    fn changed(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.changes()
+    }
+}
+
+impl Behind {
+    /// Finds Postgres and opens the front door; no cluster runs until somebody logs in.
+    pub(crate) async fn start(lakebase: Arc<Lakebase>, options: &Options) -> Result<Self, Error> {
+        let state_dir = lakebase.state_dir().to_owned();
+        let fleet_options = FleetOptions {
+            state_dir: state_dir.clone(),
+            cache_dir: None,
+            binaries: BinarySearch {
+                explicit: options.pg_bin_dir.clone(),
+                ..BinarySearch::from_environment()
+            },
+            strict_version: false,
+        };
+        let clock = lakebase.clock.clone();
+        let fleet = Fleet::open(fleet_options, options.pg_version, lakebase.clone(), clock).await?;
+        let certificates = Certificates::open(&state_dir)?;
+        let front_options = FrontOptions {
+            port: options.pg_port,
+            host_mode: options.host_mode,
+            network: lakebase.network(),
+            ..FrontOptions::default()
+        };
+        let front = Front::start(
+            front_options,
+            lakebase.clone(),
+            fleet.clone(),
+            certificates.clone(),
+        )
+        .await?;
+        let behind = Self {
+            lakebase,
+            certificates,
+            fleet,
+            front,
+        };
+        for endpoint in behind.endpoints() {
+            let address = behind.front.expose(&endpoint).await?;
+            behind
+                .lakebase
+                .set_address(&endpoint.uid, options.host_mode, address);
+            behind
+                .fleet
+                .set_wake_latency(&endpoint, options.wake_latency);
+        }
+        if let Some(network) = behind.front.network() {
+            behind.lakebase.keep_network(network)?;
+        }
+        Ok(behind)
+    }
+
+    /// The address that serves all endpoints by host name.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.front.address()
+    }
+
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        absolute(self.certificates.ca_file())
+    }
+
+    pub(crate) async fn suspend(&self, uid: &str) -> Result<bool, Error> {
+        unless_unused(self.fleet.suspend(uid).await)
+    }
+
+    pub(crate) async fn crash(&self, uid: &str) -> Result<bool, Error> {
+        unless_unused(self.fleet.crash(uid).await)
+    }
+
+    pub(crate) async fn wake(&self, uid: &str) -> Result<(), Error> {
+        self.fleet.wake(&self.endpoint(uid)?).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn restart(&self, uid: &str) -> Result<(), Error> {
+        self.fleet.restart(&self.endpoint(uid)?).await?;
+        Ok(())
+    }
+
+    pub(crate) fn set_wake_latency(&self, uid: &str, latency: Duration) -> Result<(), Error> {
+        self.fleet.set_wake_latency(&self.endpoint(uid)?, latency);
+        Ok(())
+    }
+
+    pub(crate) fn fail_wakes(&self, uid: &str, count: u32) -> Result<(), Error> {
+        self.fleet.fail_wakes(&self.endpoint(uid)?, count);
+        Ok(())
+    }
+
+    pub(crate) fn sessions(&self) -> Vec<Session> {
+        self.front.sessions()
+    }
+
+    pub(crate) async fn kill(&self, filter: &SessionFilter, how: KillHow) -> Result<usize, Error> {
+        Ok(self.front.kill(filter, how).await?)
+    }
+
+    /// Stops the clusters in any case, and the front door at once unless somebody is still busy with it.
+    pub(crate) async fn shutdown(self: Arc<Self>) {
+        self.fleet.shutdown().await;
+        if let Some(last) = Arc::into_inner(self) {
+            last.front.shutdown().await;
+        }
+    }
+
+    fn endpoint(&self, uid: &str) -> Result<Endpoint, Error> {
+        let found = self.lakebase.endpoint_by_uid(uid);
+        found.ok_or_else(|| self.lakebase.no_such_endpoint(uid))
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        let uids: Vec<String> = {
+            let view = self.lakebase.view();
+            view.endpoints().map(|at| at.endpoint.uid.clone()).collect()
+        };
+        uids.iter()
+            .filter_map(|uid| self.lakebase.endpoint_by_uid(uid))
+            .collect()
+    }
+}
+
+/// A compute that nobody has used yet is not running.
+fn unless_unused(done: Result<bool, PostgresError>) -> Result<bool, Error> {
+    match done {
+        Err(PostgresError::UnknownEndpoint(_)) => Ok(false),
+        done => Ok(done?),
+    }
+}
+
+/// A path that also holds in another working directory: it goes into the environment of other programs.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
