@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 
 use crate::auth::TokenProvider;
-use crate::clock::{Clock, Deadline, SystemClock};
+use crate::clock::{Clock, Deadline};
 use crate::code::Code;
 use crate::config::{self, Environment, Settings};
 use crate::credential::mint::{ApiMint, Mint};
@@ -23,8 +23,8 @@ use crate::endpoint::{self, Endpoint};
 use crate::error::{Error, Result};
 use crate::http::transport::Transport;
 use crate::http::{Api, ReqwestTransport};
-use crate::jitter::{Dice, SystemDice};
 use crate::once::Remembered;
+use crate::resolve::{Lookup, SystemLookup};
 use crate::target::{self, Chosen};
 
 /// The budget of a call that names none.
@@ -46,13 +46,12 @@ pub struct ClientOptions {
     pub token_provider: Option<Arc<dyn TokenProvider>>,
     /// The budget of calls that name none.
     pub timeout: Duration,
-    /// The clocks.
-    pub clock: Arc<dyn Clock>,
-    /// The source of jitter.
-    pub dice: Arc<dyn Dice>,
     /// Another way to send requests than HTTP over the network.
     pub transport: Option<Arc<dyn Transport>>,
-    /// Where credentials are kept; clients with one store share them.
+    /// How host names become addresses.
+    pub lookup: Arc<dyn Lookup>,
+    /// Where credentials are kept, and by which clock; clients with one store share them. The default is the one store
+    /// of the process.
     pub store: Store,
     /// Added to the `User-Agent`, such as `myapp/1.0`.
     pub product: Option<String>,
@@ -66,10 +65,9 @@ impl Default for ClientOptions {
             target: None,
             token_provider: None,
             timeout: DEFAULT_TIMEOUT,
-            clock: Arc::new(SystemClock),
-            dice: Arc::new(SystemDice),
             transport: None,
-            store: Store::default(),
+            lookup: Arc::new(SystemLookup::default()),
+            store: Store::of_process(),
             product: None,
         }
     }
@@ -212,11 +210,11 @@ impl Client {
 
     /// Takes over what the same client knew in the process that this one was forked from. Takes no lock of `parent`.
     pub fn inherit(&self, parent: &Client) {
-        self.0.options.store.inherit(&parent.0.options.store);
+        self.store().inherit(parent.store());
         let heir = |route: &Arc<Route>| {
             Arc::new(Route {
                 endpoint: route.endpoint.clone(),
-                slot: self.0.options.store.slot(route.slot.key().clone()),
+                slot: self.store().slot(route.slot.key().clone()),
                 facts: self.0.facts.get_or_insert(
                     route.endpoint.clone(),
                     Arc::new(Remembered::new(route.facts.current())),
@@ -240,11 +238,16 @@ impl Client {
             .store(parent.0.closed.load(Ordering::Acquire), Ordering::Release);
     }
 
+    fn store(&self) -> &Store {
+        &self.0.options.store
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &**self.store().clock()
+    }
+
     pub(crate) fn deadline(&self, timeout: Option<Duration>) -> Deadline {
-        Deadline::after(
-            &*self.0.options.clock,
-            timeout.unwrap_or(self.0.options.timeout),
-        )
+        Deadline::after(self.clock(), timeout.unwrap_or(self.0.options.timeout))
     }
 
     pub(crate) fn choose(&self, target: Option<&str>) -> Result<Chosen> {
@@ -274,7 +277,7 @@ impl Client {
             Some(transport) => Arc::clone(transport),
             None => Arc::new(ReqwestTransport::new(&resolved)?),
         };
-        let clock = Arc::clone(&options.clock);
+        let clock = Arc::clone(options.store.clock());
         let api = Arc::new(Api::new(
             resolved,
             transport,
@@ -284,8 +287,8 @@ impl Client {
         )?);
         let mint: Arc<dyn Mint> = Arc::new(ApiMint {
             api: Arc::clone(&api),
-            clock: Arc::clone(&options.clock),
-            dice: Arc::clone(&options.dice),
+            clock: Arc::clone(options.store.clock()),
+            dice: Arc::clone(options.store.dice()),
         });
         Ok(Arc::clone(door.insert(Arc::new(Door { api, mint }))))
     }
@@ -308,7 +311,7 @@ impl Client {
         }
         let chosen = self.choose(target)?;
         let name = self.endpoint_name(&door, &chosen, deadline).await?;
-        let slot = self.0.options.store.slot(SlotKey {
+        let slot = self.store().slot(SlotKey {
             host: door.api.host().to_owned(),
             principal: door.api.principal().to_owned(),
             endpoint: name.clone(),
@@ -349,7 +352,7 @@ impl Client {
         let (api, target) = (Arc::clone(&door.api), chosen.target.clone());
         let name = known
             .get(
-                &self.0.options.clock,
+                self.store().clock(),
                 None,
                 deadline,
                 move |deadline| async move { endpoint::find(&api, &target, deadline).await },
@@ -370,7 +373,7 @@ impl Client {
         route
             .facts
             .get(
-                &self.0.options.clock,
+                self.store().clock(),
                 Some(ENDPOINT_AGE),
                 deadline,
                 move |deadline| async move { endpoint::get(&api, &name, deadline).await },
@@ -391,7 +394,7 @@ impl Client {
         self.0
             .user
             .get(
-                &self.0.options.clock,
+                self.store().clock(),
                 None,
                 deadline,
                 move |deadline| async move { endpoint::current_user(&api, deadline).await },

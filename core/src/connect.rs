@@ -198,13 +198,8 @@ impl Client {
             })?;
             return Ok((host, vec![address]));
         }
-        let resolved = resolve::resolve(
-            &*self.0.options.lookup,
-            &host,
-            deadline,
-            &*self.0.options.clock,
-        )
-        .await;
+        let resolved =
+            resolve::resolve(&*self.0.options.lookup, &host, deadline, self.clock()).await;
         if resolved.is_err() {
             // The host of an endpoint that was made anew is another one: ask again next time.
             route.facts.forget();

@@ -20,15 +20,15 @@ const READ_WRITE: &str = "ENDPOINT_TYPE_READ_WRITE";
 
 /// What connecting needs to know of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// Resource name.
-    pub name: String,
+    pub(crate) name: String,
     /// Unique id, the first label of its hosts.
-    pub uid: String,
+    pub(crate) uid: String,
     /// The direct host name.
-    pub host: String,
+    pub(crate) host: String,
     /// The state it was in when asked: `ACTIVE`, `IDLE` (a connection wakes it), `INIT`, `DEGRADED` or a newer one.
-    pub state: String,
+    pub(crate) state: String,
 }
 
 #[derive(Deserialize)]

@@ -1,4 +1,21 @@
 //! Database credentials that rotate by themselves, for Databricks Lakebase.
+//!
+//! The password of a Lakebase login is a token that ends after an hour. A [`Client`] finds out who you are the way the
+//! Databricks SDKs do, mints that token, keeps it, renews it in time and says everything else a Postgres driver needs.
+//!
+//! ```no_run
+//! # async fn example() -> lakekey::Result<()> {
+//! use lakekey::conn::WithPassword;
+//! use lakekey::{Client, ClientOptions, ConnectRequest};
+//!
+//! let client = Client::new(ClientOptions::from_process())?;
+//! let connect = client.connect_params(&ConnectRequest::default()).await?;
+//! let conninfo = connect.params.to_keyword(WithPassword::Yes); // for libpq, tokio-postgres, ...
+//! # drop(conninfo); Ok(())
+//! # }
+//! ```
+//!
+//! A workspace token is never used as a Postgres password: only a minted [`Credential`] is, and no other type gets there.
 
 #![forbid(unsafe_code)]
 
@@ -8,6 +25,7 @@ pub mod clock;
 mod code;
 pub mod config;
 pub mod conn;
+mod connect;
 pub mod credential;
 mod endpoint;
 mod error;
@@ -22,6 +40,7 @@ mod target;
 
 pub use client::{Client, ClientOptions, CredentialRequest, DEFAULT_TIMEOUT};
 pub use code::Code;
+pub use connect::{Connect, ConnectRequest};
 pub use credential::{Credential, Lease};
 pub use error::{Error, Result};
 pub use secret::Secret;

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -57,6 +57,20 @@ impl Store {
             slots: Sharded::default(),
             bucket,
         }))
+    }
+
+    /// The one store of this process, on the system's clocks.
+    pub fn of_process() -> Store {
+        static STORE: OnceLock<Store> = OnceLock::new();
+        STORE.get_or_init(Store::default).clone()
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn dice(&self) -> &Arc<dyn Dice> {
+        &self.0.dice
     }
 
     pub(crate) fn slot(&self, key: SlotKey) -> Arc<Slot> {

@@ -1,11 +1,8 @@
 //! Many at once, and callers who leave.
 
-use std::sync::Arc;
-
 use crate::world::{HOUR, Mood, World, settle};
 use lakekey::clock::Clock;
-use lakekey::credential::Store;
-use lakekey::{Client, ClientOptions, Code, CredentialRequest};
+use lakekey::{Client, Code, CredentialRequest};
 
 #[tokio::test]
 async fn five_hundred_at_once_over_three_clients_mint_once() {
@@ -128,13 +125,7 @@ async fn a_child_uses_its_parents_token_and_mints_its_own_when_that_ends() {
     let world = World::new(HOUR, 6);
     let parent = world.client();
     let inherited = world.get(&parent).await.unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
-    let options = world.options();
-    let child = Client::new(ClientOptions {
-        store: Store::new(clock, Arc::clone(&options.dice)),
-        ..options
-    })
-    .unwrap();
+    let child = world.client();
     child.inherit(&parent);
     assert_eq!(
         child.peek(None).unwrap().issued_at_ms(),

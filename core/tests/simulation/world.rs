@@ -95,9 +95,7 @@ impl World {
                 .with("host", "https://workspace.example.com")
                 .with("token", "dapi-planted"),
             target: Some(ENDPOINT.to_owned()),
-            store: Store::new(Arc::clone(&clock), Arc::clone(&dice)),
-            clock,
-            dice,
+            store: Store::new(clock, dice),
             transport: Some(Arc::new(self.clone())),
             ..ClientOptions::default()
         }
@@ -105,10 +103,6 @@ impl World {
 
     pub(crate) fn mood(&self, mood: Mood) {
         self.plane.lock().unwrap().mood = mood;
-    }
-
-    pub(crate) fn lifetime(&self, lifetime_ms: u64) {
-        self.plane.lock().unwrap().lifetime_ms = lifetime_ms;
     }
 
     pub(crate) fn skew(&self, skew_ms: i64) {
