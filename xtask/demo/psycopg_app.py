@@ -61,7 +61,7 @@ class App:
                     row = connection.execute("select %s::int, current_user", (number,)).fetchone()
                     assert row is not None and row[0] == number, row
                 good = True
-            except (psycopg.Error, psycopg_pool.PoolTimeout, lakekey.Error, AssertionError) as error:
+            except (psycopg.Error, psycopg_pool.PoolTimeout, lakekey.LakekeyError, AssertionError) as error:
                 good = False
                 say({"failure": f"{type(error).__name__}: {error}"})
             with self.lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from datetime import datetime, timezone
 
 import psycopg
 
@@ -21,12 +22,12 @@ def attempt(**changes: str) -> dict[str, str | None]:
 
 
 client = lakekey.Client()
-PARAMETERS = {name: str(value) for name, value in client.connect_params().items()}
+PARAMETERS = client.connect_params()
 # A good login first: what is refused below is refused for its own reason and for no other.
 psycopg.connect(**PARAMETERS).close()
 
 credential = client.credential()
-while time.time() * 1000 <= credential.expires_at_ms:
+while datetime.now(timezone.utc) <= credential.expires_at:
     time.sleep(0.1)
 
 print(

@@ -1,0 +1,103 @@
+//! What every exported function of a binding keeps: a wait lets the host language go on. A Python function that waits
+//! with the interpreter lock held stops every other thread of the process, for as long as a hung network takes.
+
+use super::none;
+use super::sources::{self, Source};
+
+/// How each binding waits, and what must stand around it.
+struct Rule {
+    files: &'static str,
+    waits: &'static [&'static str],
+    needs: &'static str,
+    reason: &'static str,
+}
+
+const RULES: &[Rule] = &[Rule {
+    files: "bindings-python/src/",
+    waits: &[
+        ".wait(",
+        ".recv(",
+        ".recv_timeout(",
+        ".join()",
+        "block_on(",
+        "thread::sleep(",
+    ],
+    needs: ".detach(",
+    reason: "waits with the GIL held; put the wait into `py.detach(|| ...)`",
+}];
+
+fn violations(source: &Source) -> Vec<String> {
+    let lines = source.shipped_rust();
+    let mut found = Vec::new();
+    for rule in RULES
+        .iter()
+        .filter(|rule| source.path.starts_with(rule.files))
+    {
+        for function in functions(&lines) {
+            let waits = function
+                .iter()
+                .find(|(_, line)| rule.waits.iter().any(|wait| line.contains(wait)));
+            if let Some((number, _)) = waits
+                && !function.iter().any(|(_, line)| line.contains(rule.needs))
+            {
+                found.push(format!("{}:{number}: {}", source.path, rule.reason));
+            }
+        }
+    }
+    found
+}
+
+/// The lines of each function, cut where the next one begins.
+fn functions(lines: &[(usize, String)]) -> Vec<&[(usize, String)]> {
+    let starts: Vec<usize> = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, line))| {
+            let line = line.trim_start();
+            [
+                "fn ",
+                "pub fn ",
+                "pub(crate) fn ",
+                "pub(super) fn ",
+                "async fn ",
+            ]
+            .iter()
+            .any(|start| line.starts_with(start))
+        })
+        .map(|(index, _)| index)
+        .chain([lines.len()])
+        .collect();
+    starts
+        .windows(2)
+        .map(|pair| &lines[pair[0]..pair[1]])
+        .collect()
+}
+
+#[test]
+fn no_wait_holds_the_host_language() {
+    let sources = sources::rust();
+    let waiting = sources.iter().filter(|source| {
+        RULES
+            .iter()
+            .any(|rule| source.path.starts_with(rule.files) && source.text.contains(rule.needs))
+    });
+    assert!(
+        waiting.count() > 0,
+        "no binding waits anywhere: the rule looks at the wrong words"
+    );
+    none(&sources.iter().flat_map(violations).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_wait_with_the_lock_held_is_found() {
+    let path = "bindings-python/src/a.rs";
+    let bad = "fn f(py: Python<'_>, call: Call) {\n    call.wait(x)\n}\nfn g(py: Python<'_>) {\n    py.detach(|| call.wait(x))\n}\n";
+    assert_eq!(violations(&Source::new(path, bad)).len(), 1);
+    assert!(
+        violations(&Source::new(
+            path,
+            "fn f() {\n    py.detach(|| {\n        call.wait(x)\n    })\n}\n"
+        ))
+        .is_empty()
+    );
+}
