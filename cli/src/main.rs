@@ -1,2 +1,7 @@
-//! The command lakekey.
-fn main() {}
+//! The command `lakekey`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lakekey_cli::main()
+}

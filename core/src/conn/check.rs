@@ -78,10 +78,12 @@ impl Params {
     }
 
     fn check_servers(&self) -> Result<()> {
-        if self.host().is_some_and(|host| host.contains('@')) {
-            return Err(invalid(Keyword::Host, "holds an \"@\"").with_hint(
-                "In a URI the user ends at the first @: write the @ of an e-mail address or password as %40",
-            ));
+        for keyword in [Keyword::Host, Keyword::Port] {
+            if self.get(keyword).is_some_and(|list| list.contains('@')) {
+                return Err(invalid(keyword, "holds an \"@\"").with_hint(
+                    "In a URI the user ends at the first @: write the @ of an e-mail address or password as %40",
+                ));
+            }
         }
         let list = |keyword| {
             self.get(keyword)
@@ -229,8 +231,12 @@ mod tests {
     fn what_cannot_connect_is_named_by_keyword_and_never_by_value() {
         for (text, wanted) in [
             (
-                "postgresql://ada@mail.com:hunter2@h",
+                "postgresql://ada@hunter2@h",
                 "the value of \"host\" holds an \"@\"",
+            ),
+            (
+                "postgresql://ada@mail.com:hunter2@h",
+                "the value of \"port\" holds an \"@\"",
             ),
             (
                 "postgresql://ada:hunter2/x@h",

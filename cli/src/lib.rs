@@ -1,0 +1,44 @@
+//! The command `lakekey`: what a shell needs of lakekey, and the proof that its Rust API is enough.
+//!
+//! Each subcommand is a file; `output.rs` is the only one that prints results and errors.
+
+#![forbid(unsafe_code)]
+
+mod conninfo;
+mod dialect;
+mod duration;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+const AFTER: &str = "\
+Exit codes:
+  0    done
+  1    failed; the reason is on stderr (with --output json: on stdout)
+  2    wrong usage, or a connection string that does not parse
+  130  interrupted by Ctrl-C
+
+Secrets: only `lakekey token` prints a token; every other command leaves it out unless --with-token is given.";
+
+/// Database credentials that rotate by themselves, for Databricks Lakebase
+#[derive(Debug, Parser)]
+#[command(name = "lakekey", version, about, after_help = AFTER, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read, check and rewrite Postgres connection strings, exactly as libpq reads them
+    Conninfo(conninfo::ConninfoArgs),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Conninfo(args) => conninfo::run(args),
+    }
+}
