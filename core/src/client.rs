@@ -110,7 +110,11 @@ pub struct Client(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) options: ClientOptions,
-    door: Mutex<Option<Arc<Door>>>,
+    door: ArcSwapOption<Door>,
+    /// Held while the door is made: by one caller, once.
+    making: Mutex<()>,
+    /// The door's API of the process that this one was forked from, whose workspace token is good here too.
+    parent: ArcSwapOption<Api>,
     routes: Sharded<String, Arc<Route>>,
     default_route: ArcSwapOption<Route>,
     names: Sharded<String, Arc<Remembered<String>>>,
@@ -141,7 +145,9 @@ impl Client {
         options.settings.check()?;
         Ok(Client(Arc::new(Inner {
             options,
-            door: Mutex::new(None),
+            door: ArcSwapOption::empty(),
+            making: Mutex::new(()),
+            parent: ArcSwapOption::empty(),
             routes: Sharded::default(),
             default_route: ArcSwapOption::empty(),
             names: Sharded::default(),
@@ -205,7 +211,7 @@ impl Client {
     pub fn close(&self) {
         self.0.closed.store(true, Ordering::Release);
         self.0.default_route.store(None);
-        *lock(&self.0.door) = None;
+        self.0.door.store(None);
     }
 
     /// Takes over what the same client knew in the process that this one was forked from. Takes no lock of `parent`.
@@ -233,6 +239,11 @@ impl Client {
                 .get_or_insert(name.clone(), Arc::new(Remembered::new(known.current())));
         });
         self.0.user.adopt(parent.0.user.current());
+        let door = parent.0.door.load_full();
+        self.0.parent.store(
+            door.map(|door| Arc::clone(&door.api))
+                .or_else(|| parent.0.parent.load_full()),
+        );
         self.0
             .closed
             .store(parent.0.closed.load(Ordering::Acquire), Ordering::Release);
@@ -264,33 +275,40 @@ impl Client {
             return Err(Error::new(Code::Closed, "this client has been closed")
                 .with_hint("Make a new client"));
         }
-        let mut door = lock(&self.0.door);
-        if let Some(door) = &*door {
-            return Ok(Arc::clone(door));
+        if let Some(door) = self.0.door.load_full() {
+            return Ok(door);
+        }
+        let _making = lock(&self.0.making);
+        if let Some(door) = self.0.door.load_full() {
+            return Ok(door);
         }
         let options = &self.0.options;
-        let resolved = Arc::new(config::resolve(
-            &options.settings,
-            &Arc::new(options.environment.clone()),
-        )?);
+        let environment = Arc::new(options.environment.clone());
+        let resolved = Arc::new(config::resolve(&options.settings, &environment)?);
         let transport = match &options.transport {
             Some(transport) => Arc::clone(transport),
             None => Arc::new(ReqwestTransport::new(&resolved)?),
         };
-        let clock = Arc::clone(options.store.clock());
+        let (clock, dice) = (options.store.clock(), options.store.dice());
         let api = Arc::new(Api::new(
             resolved,
             transport,
-            clock,
+            Arc::clone(clock),
+            Arc::clone(dice),
             options.token_provider.clone(),
-            options.product.clone(),
+            options.product.as_deref(),
         )?);
+        if let Some(parent) = self.0.parent.load().as_ref() {
+            api.inherit(parent);
+        }
         let mint: Arc<dyn Mint> = Arc::new(ApiMint {
             api: Arc::clone(&api),
-            clock: Arc::clone(options.store.clock()),
-            dice: Arc::clone(options.store.dice()),
+            clock: Arc::clone(clock),
+            dice: Arc::clone(dice),
         });
-        Ok(Arc::clone(door.insert(Arc::new(Door { api, mint }))))
+        let door = Arc::new(Door { api, mint });
+        self.0.door.store(Some(Arc::clone(&door)));
+        Ok(door)
     }
 
     /// The way to the endpoint that is meant, found once.
