@@ -302,11 +302,12 @@ fn not_configured(resolved: &Resolved) -> Error {
 }
 
 fn notes(resolved: &Resolved) -> String {
-    resolved
-        .notes()
-        .iter()
-        .map(|note| format!(". Note: {note}"))
-        .collect()
+    let mut out = String::new();
+    for note in resolved.notes() {
+        out.push_str(". Note: ");
+        out.push_str(note);
+    }
+    out
 }
 
 fn supported() -> String {

@@ -10,6 +10,8 @@ mod jwt;
 mod oauth;
 mod oauth_m2m;
 mod pat;
+#[cfg(test)]
+mod tests;
 mod token_cache;
 
 pub use host_callback::{ProvidedToken, TokenProvider};

@@ -112,7 +112,7 @@ impl OAuth {
             Document::Is(endpoint) => return Ok(endpoint),
             Document::IsNot(why) => why,
         };
-        let Some(other) = self.from_metadata(deadline).await? else {
+        let Some(other) = self.metadata_address(deadline).await? else {
             return Err(Error::new(
                 Code::AuthFailed,
                 format!("databricks OAuth is not supported for this host: {why}"),
@@ -153,7 +153,7 @@ impl OAuth {
         Ok(Document::Is(endpoint))
     }
 
-    async fn from_metadata(&self, deadline: Deadline) -> Result<Option<Url>> {
+    async fn metadata_address(&self, deadline: Deadline) -> Result<Option<Url>> {
         let deadline = deadline.within(&*self.wire.clock, METADATA_BUDGET);
         let request = self.request(Method::GET, self.on_host(METADATA)?);
         let body: Option<Value> = match self.wire.exchange(&request, deadline, Retry::Once).await {

@@ -56,8 +56,11 @@ impl CachedToken {
         };
         let lifetime = fetched.lifetime;
         // Of a very short life the buffer would leave nothing.
-        let usable = |life: Duration| life - BUFFER.min(life / 4);
-        let fresh = |life: Duration| (life - (life / 2).min(LONGEST_LEAD)).min(usable(life));
+        let usable = |life: Duration| life.saturating_sub(BUFFER.min(life / 4));
+        let fresh = |life: Duration| {
+            let lead = LONGEST_LEAD.min(life / 2);
+            life.saturating_sub(lead).min(usable(life))
+        };
         CachedToken {
             token: fetched.token,
             scheme: fetched.scheme,
@@ -149,18 +152,22 @@ impl TokenCache {
             return Ok(token);
         }
         let waiting = async {
-            loop {
+            // A fetch that was dropped with the runtime it ran on says nothing about the next one; two in a row do.
+            for _ in 0..2 {
                 let mut landing = match self.join(retry) {
                     Ok(token) => return Ok(token),
                     Err(landing) => landing,
                 };
-                // A fetch that was dropped with the runtime it ran on says nothing about the next one.
                 if let Ok(landed) = landing.wait_for(Option::is_some).await
                     && let Some(outcome) = landed.clone()
                 {
                     return outcome;
                 }
             }
+            Err(Error::new(
+                Code::AuthFailed,
+                "fetching a workspace token broke off without a result",
+            ))
         };
         let allowed = deadline.left(clock);
         deadline.limit(clock, waiting).await.unwrap_or_else(|| {

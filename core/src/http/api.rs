@@ -19,7 +19,7 @@ use crate::http::error_body::request_id;
 use crate::http::retry::date_ms;
 use crate::http::transport::{Request, Response, Transport};
 use crate::http::{Asked, Retry, Wire, refusal};
-use crate::jitter::{Dice, SystemDice};
+use crate::jitter::Dice;
 use crate::secret::Secret;
 
 /// Routes a call on a host that serves several workspaces.
@@ -79,7 +79,7 @@ struct Inner {
     host: String,
     workspace_id: Option<HeaderValue>,
     chosen: Chosen,
-    summary: String,
+    resolved: Arc<Resolved>,
 }
 
 impl fmt::Debug for Api {
@@ -94,24 +94,6 @@ impl fmt::Debug for Api {
 impl Api {
     /// Picks the authentication type and checks that all it needs is there. No I/O.
     pub fn new(
-        resolved: Arc<Resolved>,
-        transport: Arc<dyn Transport>,
-        clock: Arc<dyn Clock>,
-        provider: Option<Arc<dyn TokenProvider>>,
-        product: Option<String>,
-    ) -> Result<Api> {
-        Api::with_dice(
-            resolved,
-            transport,
-            clock,
-            Arc::new(SystemDice),
-            provider,
-            product.as_deref(),
-        )
-    }
-
-    /// The same with a given source of jitter, for simulations.
-    pub fn with_dice(
         resolved: Arc<Resolved>,
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
@@ -146,7 +128,7 @@ impl Api {
             workspace_id: workspace_header(&resolved)?,
             host,
             chosen,
-            summary: resolved.summary(),
+            resolved,
         })))
     }
 
@@ -193,6 +175,11 @@ impl Api {
     /// The authentication type in use: `pat`, `oauth-m2m`, `host-callback`.
     pub fn auth_type(&self) -> &str {
         self.0.chosen.auth_type
+    }
+
+    /// The configuration behind it, each value with its source.
+    pub fn resolved(&self) -> &Resolved {
+        &self.0.resolved
     }
 
     /// Takes over another door's workspace token if it is the same identity on the same host; takes no lock of the
@@ -259,8 +246,9 @@ impl Api {
                 response,
             );
             return Err(match (response.status, error.hint()) {
-                (401 | 403, Some(hint)) if !inner.summary.is_empty() => {
-                    let hint = format!("{hint} (auth type {}{})", self.auth_type(), inner.summary);
+                (401 | 403, Some(hint)) => {
+                    let set = inner.resolved.summary();
+                    let hint = format!("{hint} (auth type {}{set})", self.auth_type());
                     error.with_hint(hint)
                 }
                 _ => error,

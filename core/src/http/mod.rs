@@ -5,6 +5,10 @@ mod error_body;
 mod proxy;
 mod reqwest_transport;
 mod retry;
+#[cfg(test)]
+pub(crate) mod scripted;
+#[cfg(test)]
+mod tests;
 mod tls;
 pub mod transport;
 mod wire;

@@ -201,7 +201,7 @@ mod tests {
         let proxies = Proxies::new(&environment).unwrap();
         proxies
             .for_url(&Url::parse(url).unwrap())
-            .map(|proxy| proxy.to_string())
+            .map(ToString::to_string)
     }
 
     #[test]

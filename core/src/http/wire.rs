@@ -93,26 +93,25 @@ impl Wire {
             Retry::WithinDeadline => left.min(longest).min((left / 2).max(SHORT)),
         };
         if allowed.is_zero() {
-            return Err(self.late(request, allowed));
+            return Err(late(request, allowed));
         }
         let sending = self.transport.send(request.clone(), allowed);
         let limit = Deadline::after(&*self.clock, allowed);
         match limit.limit(&*self.clock, sending).await {
             Some(sent) => sent,
-            None => Err(self.late(request, allowed)),
+            None => Err(late(request, allowed)),
         }
     }
+}
 
-    #[allow(clippy::unused_self)]
-    fn late(&self, request: &Request, allowed: Duration) -> Error {
-        Error::new(
-            Code::HttpTimeout,
-            format!(
-                "{} did not answer within {} ms",
-                request.url.host_str().unwrap_or_default(),
-                allowed.as_millis()
-            ),
-        )
-        .with_hint("Check the network between here and the workspace, or allow more time")
-    }
+fn late(request: &Request, allowed: Duration) -> Error {
+    Error::new(
+        Code::HttpTimeout,
+        format!(
+            "{} did not answer within {} ms",
+            request.url.host_str().unwrap_or_default(),
+            allowed.as_millis()
+        ),
+    )
+    .with_hint("Check the network between here and the workspace, or allow more time")
 }
