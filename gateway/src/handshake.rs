@@ -51,9 +51,11 @@ pub(crate) async fn first_packet(
     }
     match code {
         SSL_REQUEST if length == 8 => {
+            // Looked at before the answer is sent: what is here already cannot be a reaction to it, so it is not
+            // encrypted. The answer goes out in any case, as from the real gateway.
+            let early = tcp.try_read(&mut [0_u8; 1]);
             tcp.write_all(b"S").await?;
-            // What is here already was sent without waiting for the answer, so it is not encrypted.
-            match tcp.try_read(&mut [0_u8; 1]) {
+            match early {
                 Ok(0) => Err(Stop::Gone),
                 Ok(_) => Err(Fault::DataBeforeTls.into()),
                 Err(_) => Ok(First::Tls),

@@ -86,7 +86,7 @@ pub struct Fleet {
     next_socket: AtomicUsize,
     computes: Mutex<HashMap<String, Arc<Compute>>>,
     branch_of: Mutex<HashMap<String, String>>,
-    _lock: File,
+    lock: File,
 }
 
 impl std::fmt::Debug for Fleet {
@@ -152,7 +152,7 @@ impl Fleet {
             next_socket: AtomicUsize::new(0),
             computes: Mutex::default(),
             branch_of: Mutex::default(),
-            _lock: lock,
+            lock,
         }))
     }
 
@@ -299,7 +299,6 @@ impl Fleet {
             stops.spawn(async move { compute.suspend().await });
         }
         while stops.join_next().await.is_some() {}
-        let _ = std::fs::remove_dir_all(&self.sockets_dir);
     }
 
     fn compute_for(&self, endpoint: &Endpoint) -> Arc<Compute> {
@@ -332,6 +331,14 @@ impl Fleet {
             .get(&branch)
             .cloned()
             .ok_or_else(unknown)
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        // Said aloud, because a child process that is just being made may hold a copy of the file for a moment.
+        let _ = self.lock.unlock();
+        let _ = std::fs::remove_dir_all(&self.sockets_dir);
     }
 }
 

@@ -2,7 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod binaries;
+mod cancel;
 mod client;
+mod hosts;
+mod idle;
+mod kill;
 mod login;
+mod orphan;
+mod refusals;
 mod stage;
 mod wake;

@@ -13,6 +13,7 @@ use lakekey_emulator::front::directory::{
 };
 use lakekey_emulator::front::{Front, FrontOptions};
 use lakekey_emulator::postgres::{BinarySearch, Fleet, FleetOptions, Time};
+use rustix::process::Pid;
 use tokio::sync::watch;
 
 pub const HOST: &str = "ep-one.database.localhost";
@@ -184,6 +185,14 @@ impl Stage {
 
     pub fn endpoint(&self, uid: &str) -> Endpoint {
         self.plane.endpoint_by_uid(uid).unwrap()
+    }
+
+    /// The process id of the endpoint's server, as the server itself writes it beside its socket.
+    pub async fn postmaster(&self, uid: &str) -> Pid {
+        let ready = self.fleet.wake(&self.endpoint(uid)).await.unwrap();
+        let lock =
+            std::fs::read_to_string(ready.socket.with_file_name(".s.PGSQL.5432.lock")).unwrap();
+        Pid::from_raw(lock.lines().next().unwrap().parse().unwrap()).unwrap()
     }
 
     /// Ends everything. Without it the clusters end with the process.
