@@ -8,7 +8,7 @@ use lakekey::clock::{Clock, ManualClock, SystemClock};
 use lakekey::config::Environment;
 use lakekey::conn::{Keyword, Params};
 use lakekey::credential::Store;
-use lakekey::jitter::SystemDice;
+use lakekey::jitter::FixedDice;
 use lakekey::{Client, ClientOptions, ConnectRequest};
 use lakekey_emulator::{Emulator, Options};
 use rustls::pki_types::CertificateDer;
@@ -59,11 +59,12 @@ impl World {
     }
 }
 
-/// A client set up by the environment that the emulator prints.
+/// A client set up by the environment that the emulator prints. Its dice ask for the most requests: refresh as early and
+/// back off as little as there is.
 pub(crate) fn client(emulator: &Emulator, clock: Arc<dyn Clock>) -> Client {
     Client::new(ClientOptions {
         environment: Environment::from_pairs(emulator.environment()),
-        store: Store::new(clock, Arc::new(SystemDice)),
+        store: Store::new(clock, Arc::new(FixedDice(0.0))),
         ..ClientOptions::default()
     })
     .unwrap()
