@@ -31,6 +31,7 @@ mod endpoint;
 mod error;
 pub mod http;
 pub mod jitter;
+mod jwt;
 pub mod login;
 pub mod name;
 mod once;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::chain::{Chosen, Tokens};
-use crate::auth::jwt;
+use crate::jwt;
 use crate::auth::token_cache::{Fetched, TokenCache, TokenSource};
 use crate::clock::{BoxFuture, Clock, Deadline};
 use crate::code::Code;

@@ -6,7 +6,6 @@
 
 mod chain;
 mod host_callback;
-mod jwt;
 mod oauth;
 mod oauth_m2m;
 mod pat;

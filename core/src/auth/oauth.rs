@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde_json::Value;
 use url::Url;
 
-use crate::auth::jwt;
+use crate::jwt;
 use crate::auth::token_cache::Fetched;
 use crate::clock::Deadline;
 use crate::code::Code;

@@ -1,7 +1,10 @@
 //! SQLAlchemy URLs for its psycopg dialects.
 //!
 //! SQLAlchemy reads its URL with a regular expression: one host in the authority, several only as repeated `host=`
-//! pairs, and `+` in the query as a blank. What stands in the query goes to libpq as it is.
+//! pairs, and `+` in the query as a blank. What stands in the query goes to libpq as it is, so that whatever the
+//! authority and the path cannot carry goes there.
+
+use std::net::Ipv6Addr;
 
 use super::params::{Params, WithPassword};
 use super::table::Keyword;
@@ -48,30 +51,34 @@ impl Params {
             url.push('@');
         }
         let mut query: Vec<String> = Vec::new();
-        let servers = params.servers();
-        match servers.as_slice() {
-            // A socket folder, and a port that is none, go where libpq gets them unread.
-            [(host, port)]
-                if !host.starts_with('/')
-                    && !(host.is_empty() && !port.is_empty())
-                    && (port.is_empty() || port.parse::<u16>().is_ok()) =>
-            {
+        let mut ask = |name: &str, value: &str| {
+            if !value.is_empty() {
+                query.push(format!("{name}={}", encode(value)));
+            }
+        };
+        match params.servers().as_slice() {
+            [(host, port)] if is_plain_host(host) && (port.is_empty() || is_plain_port(port)) => {
                 url.push_str(&encode_host(host));
                 if !port.is_empty() {
                     url.push(':');
                     url.push_str(port);
                 }
             }
-            _ => {
-                for keyword in [Keyword::Host, Keyword::Port] {
-                    query.extend(
-                        set(keyword).map(|value| format!("{}={}", keyword.name(), encode(value))),
-                    );
+            servers => {
+                let (hosts, ports): (Vec<_>, Vec<_>) = servers.iter().cloned().unzip();
+                ask("host", &hosts.join(","));
+                if ports.iter().any(|port| !port.is_empty()) {
+                    ask("port", &ports.join(","));
                 }
             }
         }
         url.push('/');
-        url.push_str(&encode(set(Keyword::Dbname).unwrap_or_default()));
+        let dbname = set(Keyword::Dbname).unwrap_or_default();
+        if is_plain(dbname) {
+            url.push_str(dbname);
+        } else {
+            ask("dbname", dbname);
+        }
         let said = [
             Keyword::User,
             Keyword::Password,
@@ -80,8 +87,8 @@ impl Params {
             Keyword::Dbname,
         ];
         for (keyword, value) in params.pairs(with) {
-            if !said.contains(&keyword) && !value.is_empty() {
-                query.push(format!("{}={}", keyword.name(), encode(value)));
+            if !said.contains(&keyword) {
+                ask(keyword.name(), value);
             }
         }
         if !query.is_empty() {
@@ -90,6 +97,22 @@ impl Params {
         }
         url
     }
+}
+
+/// Whether no reader could decode or encode the text: SQLAlchemy decodes no host, and the database since 2.1 only.
+fn is_plain(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'~'))
+}
+
+fn is_plain_host(host: &str) -> bool {
+    !host.is_empty() && is_plain(host) || host.parse::<Ipv6Addr>().is_ok()
+}
+
+/// SQLAlchemy takes the port for a number and writes it anew.
+fn is_plain_port(port: &str) -> bool {
+    port.parse::<u16>()
+        .is_ok_and(|number| number.to_string() == port)
 }
 
 #[cfg(test)]

@@ -7,17 +7,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::policy::{Phase, Stamps, Validity};
 use super::store::SlotKey;
-use crate::clock::{BoxFuture, Clock, Deadline, Moment, millis};
+use crate::clock::{BoxFuture, Clock, Deadline, Moment};
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::http::{Api, Call, Retry};
 use crate::jitter::Dice;
+use crate::jwt;
 use crate::secret::Secret;
 
 const PATH: &str = "/api/2.0/postgres/credentials";
@@ -150,27 +149,26 @@ fn read(
         )
         .with_hint("Something between this machine and the workspace may be answering in its place, such as a proxy"));
     };
-    let claims = jwt_claims(token);
-    let number = |name: &str| {
+    let claims = jwt::claims(token);
+    let moment = |name| {
         claims
             .as_ref()
-            .and_then(|claims| claims.get(name))
-            .and_then(Value::as_u64)
+            .and_then(|claims| jwt::moment_ms(claims, name))
     };
     let stamps = Stamps {
         expire_time: body.get("expire_time").and_then(Value::as_str),
         date_ms,
-        jwt_lifetime: number("exp")
-            .zip(number("iat"))
+        jwt_lifetime: moment("exp")
+            .zip(moment("iat"))
             .and_then(|(exp, iat)| exp.checked_sub(iat))
-            .map(Duration::from_secs),
+            .map(Duration::from_millis),
         requested_ttl: key.ttl,
     };
     let validity = Validity::from_answer(stamps, sent, received, unit)?;
     tracing::debug!(
         endpoint = %key.endpoint,
         lifetime_ms = validity.lifetime_ms,
-        took_ms = millis(Duration::from_millis(received.boot_ms.saturating_sub(sent.boot_ms))),
+        took_ms = received.boot_ms.saturating_sub(sent.boot_ms),
         "minted a database credential"
     );
     Ok(Credential {
@@ -185,15 +183,12 @@ fn read(
     })
 }
 
-/// The claims of a JWT, unverified: they explain and fill gaps, and decide nothing.
-fn jwt_claims(token: &str) -> Option<Value> {
-    let payload = token.split('.').nth(1)?;
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
 

@@ -1,22 +1,26 @@
-//! When a token ends, if it is a JWT. Nothing is verified: the token is our own, the question is when to fetch another.
+//! The claims of a JWT, unverified: the tokens are our own, and their claims explain and fill gaps without deciding anything.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
-#[derive(Deserialize)]
-struct Claims {
-    exp: Option<f64>,
-}
-
-/// The claim `exp` in milliseconds since 1970.
-pub(crate) fn expires_at_ms(token: &str) -> Option<u64> {
+/// The claims, if it is a JWT.
+pub(crate) fn claims(token: &str) -> Option<Map<String, Value>> {
     let mut parts = token.split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
     let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    let claims: Claims = serde_json::from_slice(&payload).ok()?;
-    let span = std::time::Duration::try_from_secs_f64(claims.exp?).ok()?;
-    Some(crate::clock::millis(span))
+    serde_json::from_slice(&payload).ok()
+}
+
+/// A claim that is a moment, in milliseconds since 1970.
+pub(crate) fn moment_ms(claims: &Map<String, Value>, name: &str) -> Option<u64> {
+    let seconds = std::time::Duration::try_from_secs_f64(claims.get(name)?.as_f64()?).ok()?;
+    Some(crate::clock::millis(seconds))
+}
+
+/// When the token ends, in milliseconds since 1970, if it is a JWT that says so.
+pub(crate) fn expires_at_ms(token: &str) -> Option<u64> {
+    moment_ms(&claims(token)?, "exp")
 }
 
 #[cfg(test)]
