@@ -1,1 +1,29 @@
 //! What every language binding of lakekey needs once: runtime, fork, cancel, panic guard, plain structs.
+//!
+//! A binding parses arguments, makes one call here and converts the result. Everything that is hard to get right at a
+//! language boundary lives in this crate, so that five bindings do not get it wrong in five ways:
+//!
+//! - threads: nothing starts one until the first call that has to wait ([`runtime`]);
+//! - fork: a child never touches what its parent may have locked ([`fork`], [`client`]);
+//! - waiting: one operation, three ways to wait for it ([`call`], [`blocking`]);
+//! - panics: they end as an error with the code `INTERNAL_PANIC` ([`guard`]);
+//! - ownership: results are plain owned values ([`plain`]), shared credentials are counted ([`client::Lease`]).
+
+pub mod blocking;
+pub mod call;
+pub mod cancel;
+pub mod client;
+pub mod error;
+pub mod fork;
+pub mod guard;
+pub mod login;
+pub mod logs;
+pub mod plain;
+pub mod provider;
+pub mod runtime;
+pub mod version;
+
+pub use call::Call;
+pub use cancel::CancelHandle;
+pub use client::{Handle, Lease};
+pub use error::{FfiError, Result};

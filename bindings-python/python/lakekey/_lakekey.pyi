@@ -1,0 +1,87 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, final
+
+from typing_extensions import Self
+
+from .errors import LakekeyError
+
+__version__: str
+__all__: list[str]
+
+class Client:
+    def __new__(
+        cls,
+        settings: list[tuple[str, str]],
+        target: str | None = None,
+        timeout: float | timedelta | None = None,
+        product: str | None = None,
+        provider: Callable[[], tuple[str, int | None]] | None = None,
+    ) -> Self: ...
+    def token(
+        self, target: str | None = None, *, ttl: float | timedelta | None = None, timeout: float | timedelta | None = None
+    ) -> str:
+        """A database credential's token: the password of one login."""
+
+    def credential(
+        self, target: str | None = None, *, ttl: float | timedelta | None = None, timeout: float | timedelta | None = None
+    ) -> Credential:
+        """A database credential with its times and identity."""
+
+    def invalidate(self, token: str) -> bool:
+        """Takes a token out of the cache because Postgres refused it; whether a fresh one is due."""
+
+    def prepare(self, target: str | None = None) -> None:
+        """Starts what a first login needs, side by side, and returns at once."""
+
+    def close(self) -> None:
+        """Ends the client: later calls fail. Harmless when repeated."""
+
+    def _peek(self, target: str | None = None) -> str | None: ...
+    def _connect(self, wanted: dict[str, Any]) -> Connect: ...
+    def _start_credential(
+        self,
+        deliver: Callable[[Any, Exception | None], None],
+        target: str | None,
+        ttl: float | timedelta | None,
+        timeout: float | timedelta | None,
+    ) -> Pending: ...
+    def _start_connect(self, deliver: Callable[[Any, Exception | None], None], wanted: dict[str, Any]) -> Pending: ...
+
+@final
+class Credential:
+    """A database credential. Immutable; its representation shows no token."""
+
+    @property
+    def token(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime: ...
+    @property
+    def issued_at(self) -> datetime: ...
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def subject(self) -> str | None: ...
+
+@final
+class Connect:
+    def kwargs(self) -> dict[str, str]: ...
+    def conninfo(self) -> str: ...
+    @property
+    def password(self) -> str: ...
+    @property
+    def cached(self) -> bool: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def subject(self) -> str | None: ...
+
+@final
+class Pending:
+    def cancel(self) -> None: ...
+
+def codes() -> list[tuple[int, str, bool]]: ...
+def refuses_token(text: str, sqlstate: str | None) -> bool: ...
+def login_error(text: str, sqlstate: str | None, user: str, subject: str | None) -> LakekeyError: ...
+def has_threads() -> bool: ...
+def _panic() -> None: ...

@@ -1,0 +1,175 @@
+//! The client as Python sees it. Its public face is `lakekey.Client`, which adds the `async` methods.
+
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+
+use lakekey_ffi::plain::{CredentialRequest, Options};
+use lakekey_ffi::provider::HostTokenProvider;
+use lakekey_ffi::{Call, Handle, Lease, Result};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::callback::Callback;
+use crate::connect::{Connect, Wanted};
+use crate::credential::Credential;
+use crate::error::raise;
+use crate::logs;
+use crate::pending::{Pending, start, wait};
+use crate::seconds::{Millis, millis};
+
+/// The native part of `lakekey.Client`.
+#[pyclass(frozen, subclass, module = "lakekey._lakekey")]
+pub(crate) struct Client {
+    handle: Handle,
+    /// The token handed out last, as Python's own string: a kilobyte need not be copied for each login.
+    shown: Mutex<Option<(Lease, Py<PyString>)>>,
+}
+
+impl Client {
+    fn text(&self, py: Python<'_>, lease: Lease) -> Py<PyString> {
+        // Never waits: whoever finds it taken makes a string of its own.
+        let mut shown = match self.shown.try_lock() {
+            Ok(shown) => shown,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return PyString::new(py, lease.token()).unbind(),
+        };
+        match &*shown {
+            Some((last, text)) if last.is(&lease) => text.clone_ref(py),
+            _ => {
+                let text = PyString::new(py, lease.token()).unbind();
+                *shown = Some((lease, text.clone_ref(py)));
+                text
+            }
+        }
+    }
+
+    fn begin<T>(py: Python<'_>, call: Result<Call<T>>) -> PyResult<Call<T>> {
+        call.map_err(|error| raise(py, error))
+    }
+}
+
+#[pymethods]
+impl Client {
+    #[new]
+    #[pyo3(signature = (settings, target=None, timeout=None, product=None, provider=None))]
+    fn new(
+        py: Python<'_>,
+        settings: Vec<(String, String)>,
+        target: Option<String>,
+        timeout: Option<Millis>,
+        product: Option<String>,
+        provider: Option<Py<PyAny>>,
+    ) -> PyResult<Client> {
+        logs::collect(py)?;
+        let options = Options {
+            settings,
+            target,
+            timeout_ms: millis(timeout),
+            product,
+        };
+        let provider =
+            provider.map(|callable| Arc::new(Callback(callable)) as Arc<dyn HostTokenProvider>);
+        let handle = Handle::new(options, provider).map_err(|error| raise(py, error))?;
+        Ok(Client {
+            handle,
+            shown: Mutex::default(),
+        })
+    }
+
+    /// A database credential's token: the password of one login.
+    #[pyo3(signature = (target=None, *, ttl=None, timeout=None))]
+    fn token(
+        &self,
+        py: Python<'_>,
+        target: Option<&str>,
+        ttl: Option<Millis>,
+        timeout: Option<Millis>,
+    ) -> PyResult<Py<PyString>> {
+        if ttl.is_none()
+            && let Some(lease) = self.handle.peek(target)
+        {
+            return Ok(self.text(py, lease));
+        }
+        let call = self.handle.credential(request(target, ttl, timeout));
+        let lease = wait(py, Client::begin(py, call)?)?;
+        Ok(self.text(py, lease))
+    }
+
+    /// A database credential with its times and identity.
+    #[pyo3(signature = (target=None, *, ttl=None, timeout=None))]
+    fn credential(
+        &self,
+        py: Python<'_>,
+        target: Option<&str>,
+        ttl: Option<Millis>,
+        timeout: Option<Millis>,
+    ) -> PyResult<Py<PyAny>> {
+        let call = self.handle.credential(request(target, ttl, timeout));
+        Credential::object(py, wait(py, Client::begin(py, call)?)?)
+    }
+
+    /// Takes a token out of the cache because Postgres refused it; whether a fresh one is due.
+    fn invalidate(&self, py: Python<'_>, token: &str) -> PyResult<bool> {
+        self.handle
+            .invalidate(token)
+            .map_err(|error| raise(py, error))
+    }
+
+    /// Starts what a first login needs, side by side, and returns at once.
+    #[pyo3(signature = (target=None))]
+    fn prepare(&self, py: Python<'_>, target: Option<String>) -> PyResult<()> {
+        self.handle
+            .prepare(target)
+            .map_err(|error| raise(py, error))
+    }
+
+    /// Ends the client: later calls fail. Harmless when repeated.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.handle.close().map_err(|error| raise(py, error))
+    }
+
+    #[pyo3(signature = (target=None))]
+    fn _peek(&self, py: Python<'_>, target: Option<&str>) -> Option<Py<PyString>> {
+        self.handle.peek(target).map(|lease| self.text(py, lease))
+    }
+
+    fn _start_credential(
+        &self,
+        py: Python<'_>,
+        deliver: Py<PyAny>,
+        target: Option<&str>,
+        ttl: Option<Millis>,
+        timeout: Option<Millis>,
+    ) -> PyResult<Pending> {
+        let call = Client::begin(py, self.handle.credential(request(target, ttl, timeout)))?;
+        start(py, call, deliver, Credential::object)
+    }
+
+    /// Everything that a driver needs for one login.
+    fn _connect(&self, py: Python<'_>, wanted: Wanted) -> PyResult<Py<PyAny>> {
+        let call = Client::begin(py, self.handle.connect_params(wanted.0))?;
+        Connect::object(py, wait(py, call)?)
+    }
+
+    fn _start_connect(
+        &self,
+        py: Python<'_>,
+        deliver: Py<PyAny>,
+        wanted: Wanted,
+    ) -> PyResult<Pending> {
+        let call = Client::begin(py, self.handle.connect_params(wanted.0))?;
+        start(py, call, deliver, Connect::object)
+    }
+}
+
+fn request(
+    target: Option<&str>,
+    ttl: Option<Millis>,
+    timeout: Option<Millis>,
+) -> CredentialRequest {
+    CredentialRequest {
+        target: target.map(str::to_owned),
+        ttl_ms: millis(ttl),
+        timeout_ms: millis(timeout),
+    }
+}
