@@ -281,7 +281,6 @@ fn connection_strings(heard: &Heard) {
         format!("host=a password='{PASSWORD}"),
         format!("host=a password={PASSWORD} nonsense"),
         format!("host=a password={PASSWORD} no_such_keyword=1"),
-        format!("postgresql://user:{PASSWORD}@host:port:port/db"),
         format!("postgresql://user:{PASSWORD}@[::1/db"),
         format!("postgresql://user:{PASSWORD}@host/db?no_such_keyword=1"),
         format!("postgresql://user:{PASSWORD}%zz@host/db"),

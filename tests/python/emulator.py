@@ -112,7 +112,7 @@ class Emulator:
     def admin(self, method: str, path: str, body: object = None) -> Any:
         """One request to the admin API; ``path`` begins after ``/_emulator``."""
         request = urllib.request.Request(
-            self.ready["admin_url"].rstrip("/") + path,
+            self.ready["admin_url"] + "/_emulator" + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"content-type": "application/json", "authorization": f"Bearer {self.ready['admin_token']}"},

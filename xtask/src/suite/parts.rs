@@ -40,6 +40,11 @@ pub(super) const PARTS: &[Part] = &[
         steps: emulator,
     },
     Part {
+        name: "e2e",
+        what: "the Rust client, the emulator and a real Postgres together",
+        steps: end_to_end,
+    },
+    Part {
         name: "cli",
         what: "the command lakekey",
         steps: cli,
@@ -82,15 +87,9 @@ fn hygiene(repo: &Repo) -> Result<Vec<Step>> {
     reason = "the table holds functions of one type"
 )]
 fn core(repo: &Repo) -> Result<Vec<Step>> {
-    let mut loom = cargo_test(repo, "lakekey", &["--lib", "loom"]);
-    "loom".clone_into(&mut loom.label);
-    // Its own target folder: another cfg would rebuild the whole workspace each time it changes.
-    loom.command
-        .env("RUSTFLAGS", "--cfg loom")
-        .env("CARGO_TARGET_DIR", repo.target("loom"));
     Ok(vec![
         cargo_test(repo, "lakekey", &[]),
-        loom,
+        cargo_test(repo, "lakekey-loom", &[]),
         cargo_test(repo, "lakekey-ffi", &[]),
     ])
 }
@@ -101,6 +100,11 @@ fn emulator(repo: &Repo) -> Result<Vec<Step>> {
         cargo_test(repo, "lakekey-gateway", &[]),
         cargo_test(repo, "lakekey-emulator", &[]),
     ])
+}
+
+fn end_to_end(repo: &Repo) -> Result<Vec<Step>> {
+    postgres::install(repo)?;
+    Ok(vec![cargo_test(repo, "lakekey-e2e", &[])])
 }
 
 fn cli(repo: &Repo) -> Result<Vec<Step>> {
@@ -114,11 +118,7 @@ fn python_package(repo: &Repo) -> Result<Vec<Step>> {
         repo,
         &ready,
         "python",
-        &[
-            "tests/python",
-            "--ignore=tests/python/official",
-            "--ignore=tests/python/oracle",
-        ],
+        &["tests/python/package"],
     )])
 }
 
