@@ -7,6 +7,8 @@
 mod conninfo;
 mod dialect;
 mod duration;
+#[cfg(unix)]
+mod emulate;
 mod output;
 
 use std::process::ExitCode;
@@ -34,11 +36,16 @@ struct Cli {
 enum Command {
     /// Read, check and rewrite Postgres connection strings, exactly as libpq reads them
     Conninfo(conninfo::ConninfoArgs),
+    /// Run a local Lakebase: control plane, TLS front door and a real Postgres
+    #[cfg(unix)]
+    Emulate(emulate::EmulateArgs),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Conninfo(args) => conninfo::run(args),
+        #[cfg(unix)]
+        Command::Emulate(args) => emulate::run(&args),
     }
 }
