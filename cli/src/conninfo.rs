@@ -52,6 +52,10 @@ Passwords are left out unless --with-token is given. What the other form cannot 
 
 /// Where strings come from.
 #[derive(Debug, Args)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 struct Source {
     /// The connection string, or - for stdin
     #[arg(value_name = "STRING", allow_hyphen_values = true)]
@@ -207,19 +211,16 @@ fn shown(params: &Params, with: WithPassword) -> serde_json::Map<String, Value> 
 /// One field a line, for people.
 fn listing(params: &Params, with: WithPassword) -> String {
     let fields: Vec<_> = params.pairs(WithPassword::Yes).collect();
-    let width = fields.iter().map(|(keyword, _)| keyword.name().len()).max();
+    let longest = fields.iter().map(|(keyword, _)| keyword.name().len());
+    let column = longest.max().unwrap_or(0);
     let lines = fields.iter().map(|(keyword, value)| {
         let value = if keyword.is_secret() && with == WithPassword::No {
             HIDDEN
         } else {
             value
         };
-        format!(
-            "{:width$}  {}\n",
-            keyword.name(),
-            output::visible(value),
-            width = width.unwrap_or(0)
-        )
+        let (name, value) = (keyword.name(), output::visible(value));
+        format!("{name:column$}  {value}\n")
     });
     lines.collect()
 }
@@ -227,12 +228,7 @@ fn listing(params: &Params, with: WithPassword) -> String {
 /// Tells people what would fail at connect.
 fn warn(params: &Params) {
     if let Err(error) = params.check() {
-        eprintln!(
-            "lakekey: this parses, but cannot connect: {}",
-            error.message()
-        );
-        if let Some(hint) = error.hint() {
-            eprintln!("hint: {hint}");
-        }
+        let error = error.context("this parses, but cannot connect");
+        output::report(&error, Output::Text);
     }
 }

@@ -26,6 +26,11 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
+    /// Whether the form's readers take `hostaddr`.
+    pub(crate) const fn takes_hostaddr(self) -> bool {
+        !matches!(self, Dialect::Jdbc | Dialect::Sqlalchemy)
+    }
+
     /// Writes the settings, without a line feed at the end.
     pub(crate) fn write(self, params: &Params, with: WithPassword) -> Result<String> {
         let text = match self {

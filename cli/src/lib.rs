@@ -3,6 +3,10 @@
 //! Each subcommand is a file; `output.rs` is the only one that prints results and errors.
 
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::doc_markdown,
+    reason = "the comments of arguments are help texts, in which backticks are noise"
+)]
 
 mod conninfo;
 mod dialect;
@@ -10,6 +14,9 @@ mod duration;
 #[cfg(unix)]
 mod emulate;
 mod output;
+mod session;
+mod token;
+mod url;
 
 use std::process::ExitCode;
 
@@ -28,12 +35,18 @@ Secrets: only `lakekey token` prints a token; every other command leaves it out 
 #[derive(Debug, Parser)]
 #[command(name = "lakekey", version, about, after_help = AFTER, propagate_version = true)]
 struct Cli {
+    #[command(flatten)]
+    session: session::Session,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Print a database credential, to be used as the Postgres password
+    Token(token::TokenArgs),
+    /// Print how to connect, in the form that a driver reads
+    Url(url::UrlArgs),
     /// Read, check and rewrite Postgres connection strings, exactly as libpq reads them
     Conninfo(conninfo::ConninfoArgs),
     /// Run a local Lakebase: control plane, TLS front door and a real Postgres
@@ -43,7 +56,10 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let cli = Cli::parse();
+    match cli.command {
+        Command::Token(args) => token::run(args, &cli.session),
+        Command::Url(args) => url::run(args, &cli.session),
         Command::Conninfo(args) => conninfo::run(args),
         #[cfg(unix)]
         Command::Emulate(args) => emulate::run(&args),

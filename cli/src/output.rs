@@ -13,6 +13,9 @@ use serde_json::{Map, Value, json};
 /// The exit code for wrong usage and for strings that do not parse.
 pub(crate) const USAGE: u8 = 2;
 
+/// The exit code after Ctrl-C, as shells have it.
+const INTERRUPTED: u8 = 130;
+
 /// For whom results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Output {
@@ -30,6 +33,8 @@ pub(crate) enum Stop {
     Failed(Error),
     /// Neither good nor bad news: nobody reads on.
     NobodyReads,
+    /// Ctrl-C.
+    Interrupted,
 }
 
 impl From<Error> for Stop {
@@ -55,6 +60,7 @@ pub(crate) fn end(result: Result<ExitCode, Stop>, output: Output) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(Stop::NobodyReads) => ExitCode::SUCCESS,
+        Err(Stop::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(Stop::Failed(error)) => {
             report(&error, output);
             exit_code(&error)
@@ -86,11 +92,15 @@ pub(crate) fn report(error: &Error, output: Output) {
             let mut text = format!("lakekey: {}\n", visible(error.message()));
             for cause in error.causes() {
                 if !error.message().contains(&cause) {
-                    text.push_str(&format!("caused by: {}\n", visible(&cause)));
+                    text.push_str("caused by: ");
+                    text.push_str(&visible(&cause));
+                    text.push('\n');
                 }
             }
             if let Some(hint) = error.hint() {
-                text.push_str(&format!("hint: {}\n", visible(hint)));
+                text.push_str("hint: ");
+                text.push_str(&visible(hint));
+                text.push('\n');
             }
             io::stderr().lock().write_all(text.as_bytes())
         }

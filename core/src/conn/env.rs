@@ -28,12 +28,12 @@ impl EnvStyle {
             EnvStyle::Shell => {
                 for (name, value) in variables {
                     let quoted = value.replace('\'', "'\\''");
-                    out.push_str(&format!("export {name}='{quoted}'\n"));
+                    out.extend(["export ", name, "='", &quoted, "'\n"]);
                 }
             }
             EnvStyle::Dotenv => {
                 for (name, value) in variables {
-                    out.push_str(&format!("{name}={}\n", dotenv(name, value)?));
+                    out.extend([name, "=", &dotenv(name, value)?, "\n"]);
                 }
             }
             EnvStyle::Json => {

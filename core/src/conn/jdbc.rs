@@ -45,7 +45,8 @@ impl Params {
                 continue;
             }
             for (name, value) in property(keyword, value)? {
-                url.push_str(&format!("{separator}{name}={}", encode(&value)));
+                url.push(separator);
+                url.extend([name, "=", &encode(&value)]);
                 separator = '&';
             }
         }

@@ -1,6 +1,6 @@
-//! SQLAlchemy URLs for its psycopg dialects.
+//! `SQLAlchemy` URLs for its psycopg dialects.
 //!
-//! SQLAlchemy reads its URL with a regular expression: one host in the authority, several only as repeated `host=`
+//! `SQLAlchemy` reads its URL with a regular expression: one host in the authority, several only as repeated `host=`
 //! pairs, and `+` in the query as a blank. What stands in the query goes to libpq as it is, so that whatever the
 //! authority and the path cannot carry goes there.
 
@@ -30,7 +30,7 @@ impl SqlAlchemyDriver {
 }
 
 impl Params {
-    /// Writes an SQLAlchemy URL. `hostaddr` is left out: such a URL is written down, and addresses change.
+    /// Writes an `SQLAlchemy` URL. `hostaddr` is left out: such a URL is written down, and addresses change.
     pub fn to_sqlalchemy(&self, driver: SqlAlchemyDriver, with: WithPassword) -> String {
         let params = self.without_hostaddr();
         let set = |keyword| {
@@ -99,7 +99,7 @@ impl Params {
     }
 }
 
-/// Whether no reader could decode or encode the text: SQLAlchemy decodes no host, and the database since 2.1 only.
+/// Whether no reader could decode or encode the text: `SQLAlchemy` decodes no host, and the database since 2.1 only.
 fn is_plain(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'~'))
@@ -109,7 +109,7 @@ fn is_plain_host(host: &str) -> bool {
     !host.is_empty() && is_plain(host) || host.parse::<Ipv6Addr>().is_ok()
 }
 
-/// SQLAlchemy takes the port for a number and writes it anew.
+/// `SQLAlchemy` takes the port for a number and writes it anew.
 fn is_plain_port(port: &str) -> bool {
     port.parse::<u16>()
         .is_ok_and(|number| number.to_string() == port)
