@@ -44,7 +44,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     say("setting up below target/ (the first time takes some minutes)");
     let binaries = postgres::install_major(repo, 17)?;
     let environment = python::install(repo)?;
-    let lakekey = artifacts::command(repo)?;
+    let lakekey = artifacts::command(repo, artifacts::Profile::Dev)?;
     artifacts::package(repo, &environment)?;
     let folder = repo.target("demo");
     fs::create_dir_all(&folder)?;

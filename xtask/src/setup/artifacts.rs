@@ -10,7 +10,7 @@ use crate::child;
 use crate::repo::Repo;
 use crate::setup::python::Environment;
 
-/// How a wheel is built.
+/// How something is built.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Profile {
     Dev,
@@ -34,13 +34,19 @@ pub(crate) fn cargo(repo: &Repo) -> Command {
 }
 
 /// Builds the command `lakekey` and gives its path.
-pub(crate) fn command(repo: &Repo) -> Result<PathBuf> {
-    child::loudly(
-        "building the command lakekey",
-        cargo(repo).args(["build", "--quiet", "--package", "lakekey-cli"]),
-    )?;
+pub(crate) fn command(repo: &Repo, profile: Profile) -> Result<PathBuf> {
+    let mut build = cargo(repo);
+    build.args(["build", "--quiet", "--package", "lakekey-cli"]);
+    let folder = match profile {
+        Profile::Dev => "debug",
+        Profile::Release => {
+            build.arg("--release");
+            "release"
+        }
+    };
+    child::loudly("building the command lakekey", &mut build)?;
     let path = repo
-        .target("debug/lakekey")
+        .target(&format!("{folder}/lakekey"))
         .with_extension(std::env::consts::EXE_EXTENSION);
     if !path.is_file() {
         bail!("the build left no {}", path.display());

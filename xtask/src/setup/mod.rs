@@ -36,7 +36,7 @@ pub(crate) fn everything(repo: &Repo) -> Result<Ready> {
     tools::require(&[tools::CC, tools::PYTHON, tools::NODE, tools::NPM])?;
     postgres::install(repo)?;
     let python = python::install(repo)?;
-    let lakekey = artifacts::command(repo)?;
+    let lakekey = artifacts::command(repo, artifacts::Profile::Dev)?;
     artifacts::package(repo, &python)?;
     Ok(Ready { python, lakekey })
 }

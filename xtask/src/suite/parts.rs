@@ -144,7 +144,7 @@ fn official(repo: &Repo) -> Result<Vec<Step>> {
 
 fn node_official(repo: &Repo) -> Result<Vec<Step>> {
     postgres::install(repo)?;
-    let lakekey = artifacts::command(repo)?;
+    let lakekey = artifacts::command(repo, artifacts::Profile::Dev)?;
     let folder = node::official(repo)?;
     let mut command = Command::new("node");
     command
