@@ -64,8 +64,9 @@ pub(crate) fn wait<T>(
         let interrupted = tokio::signal::ctrl_c();
         tokio::select! {
             biased;
-            done = work => done.map_err(Stop::from),
+            // First, so that the signal is watched before anything is sent.
             _ = interrupted => Err(Stop::Interrupted),
+            done = work => done.map_err(Stop::from),
             never = show(doing) => match never {},
         }
     });
