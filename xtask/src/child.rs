@@ -29,10 +29,11 @@ pub(crate) fn quietly(what: &str, command: &mut Command) -> Result<String> {
     Ok(stdout)
 }
 
-/// Runs a program with its output on the screen; it must succeed.
+/// Runs a program with its output on the screen, as errors and progress are; our own standard output is for results.
 pub(crate) fn loudly(what: &str, command: &mut Command) -> Result<()> {
     let status = command
         .stdin(Stdio::null())
+        .stdout(io::stderr())
         .status()
         .with_context(|| format!("{what}: {} cannot be started", program(command)))?;
     if !status.success() {

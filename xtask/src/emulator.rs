@@ -1,6 +1,7 @@
 //! A running `lakekey emulate` and its admin API, as demo and bench use it.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use crate::child::Running;
@@ -27,13 +28,15 @@ pub(crate) struct Emulator {
 impl Emulator {
     /// Starts the command with these arguments after `emulate` and waits for its ready line.
     pub(crate) fn start(lakekey: &Path, arguments: &[&str], home: &Path) -> Result<Emulator> {
+        let log = home.join("emulator.log");
         let mut process = Running(
             clean(&mut Command::new(lakekey))
-                .arg("emulate")
+                .args(["emulate", "--parent-pid", &std::process::id().to_string()])
                 .args(arguments)
                 .current_dir(home)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
+                .stderr(fs::File::create(&log)?)
                 .spawn()
                 .with_context(|| format!("{} cannot be started", lakekey.display()))?,
         );
@@ -50,9 +53,14 @@ impl Emulator {
             }
         });
         let ready = loop {
-            let line = lines
-                .recv_timeout(READY_WITHIN)
-                .context("`lakekey emulate` ended or said nothing; its own messages stand above")?;
+            let line = lines.recv_timeout(READY_WITHIN).map_err(|_| {
+                let said = fs::read_to_string(&log).unwrap_or_default();
+                anyhow!(
+                    "`lakekey emulate` ended or gave no ready line within {} s
+{said}",
+                    READY_WITHIN.as_secs()
+                )
+            })?;
             if line.trim_start().starts_with('{') {
                 break serde_json::from_str::<Value>(&line).context("the ready line is no JSON")?;
             }

@@ -19,7 +19,7 @@ pub(crate) fn official(repo: &Repo) -> Result<PathBuf> {
     let lock = fs::read_to_string(source.join("package-lock.json"))
         .with_context(|| format!("{} has no package-lock.json", source.display()))?;
     stamp::once(&folder, &lock, || {
-        println!(
+        eprintln!(
             "fetching the official Node client into {}",
             folder.display()
         );

@@ -42,7 +42,7 @@ pub(crate) fn install_major(repo: &Repo, major: u8) -> Result<PathBuf> {
     let lock = fs::read_to_string(manifest.join("package-lock.json"))
         .with_context(|| format!("{} has no package-lock.json", manifest.display()))?;
     stamp::once(&folder, &lock, || {
-        println!("fetching Postgres {major} into {}", folder.display());
+        eprintln!("fetching Postgres {major} into {}", folder.display());
         for name in ["package.json", "package-lock.json"] {
             fs::copy(manifest.join(name), folder.join(name))?;
         }

@@ -52,7 +52,7 @@ pub(crate) fn install(repo: &Repo) -> Result<Environment> {
     let pins =
         fs::read_to_string(&list).with_context(|| format!("{} cannot be read", list.display()))?;
     stamp::once(&environment.folder, &format!("{version}\n{pins}"), || {
-        println!(
+        eprintln!(
             "making the Python environment in {}",
             environment.folder.display()
         );
