@@ -121,6 +121,7 @@ impl Handle {
                 .map(|ms| positive("timeout", ms))
                 .transpose()?,
             without_password: false,
+            without_addresses: false,
         };
         let budget = request.timeout.unwrap_or(self.options.timeout);
         self.call(budget, move |client| async move {

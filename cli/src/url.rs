@@ -83,13 +83,10 @@ fn print(args: UrlArgs, session: &Session) -> Result<ExitCode, Stop> {
         ttl: args.ttl,
         timeout: None,
         without_password: !args.with_token,
+        without_addresses: !args.with_hostaddr,
     };
     let connect = session::wait("waiting for the endpoint", client.connect_params(&request))?;
-    let params = if args.with_hostaddr {
-        connect.params
-    } else {
-        connect.params.without_hostaddr()
-    };
+    let params = connect.params;
     params.check()?;
     let with = if args.with_token {
         WithPassword::Yes

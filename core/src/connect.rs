@@ -4,6 +4,7 @@
 //! name. Sites that do it one after the other wait three times as long for their first row.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::{Client, Door, Route};
@@ -43,6 +44,8 @@ pub struct ConnectRequest {
     pub timeout: Option<Duration>,
     /// Leave the credential out: for printing, or for drivers that ask for the password apart.
     pub without_password: bool,
+    /// Leave the addresses of the host out, and do not resolve it: for settings that are written down.
+    pub without_addresses: bool,
 }
 
 /// Connection settings, with the credential that is in them.
@@ -80,7 +83,7 @@ impl Client {
         };
         let (lease, server, user) = tokio::join!(
             credential,
-            self.server(host, &route, &door, deadline),
+            self.server(request, host, &route, &door, deadline),
             self.user(request, &door, deadline),
         );
         // What the server says of the endpoint explains a refused mint better than the mint does.
@@ -176,9 +179,10 @@ impl Client {
 
     async fn server(
         &self,
+        request: &ConnectRequest,
         host: Option<String>,
-        route: &std::sync::Arc<Route>,
-        door: &std::sync::Arc<Door>,
+        route: &Arc<Route>,
+        door: &Arc<Door>,
         deadline: Deadline,
     ) -> Result<(String, Vec<IpAddr>)> {
         let environment = &self.0.options.environment;
@@ -188,6 +192,9 @@ impl Client {
             None => self.facts(route, door, deadline).await?.host.clone(),
         };
         refuse_pooled(&host)?;
+        if request.without_addresses {
+            return Ok((host, Vec::new()));
+        }
         if from_environment && let Some(address) = environment.var("PGHOSTADDR") {
             let address = address.parse().map_err(|_| {
                 Error::new(
@@ -201,8 +208,8 @@ impl Client {
         let resolved =
             resolve::resolve(&*self.0.options.lookup, &host, deadline, self.clock()).await;
         if resolved.is_err() {
-            // The host of an endpoint that was made anew is another one: ask again next time.
-            route.facts.forget();
+            // The host of an endpoint that was made anew is another one.
+            route.facts.doubt();
         }
         resolved.map(|addresses| (host, addresses))
     }
@@ -210,7 +217,7 @@ impl Client {
     async fn user(
         &self,
         request: &ConnectRequest,
-        door: &std::sync::Arc<Door>,
+        door: &Arc<Door>,
         deadline: Deadline,
     ) -> Result<String> {
         match request

@@ -50,9 +50,10 @@ impl<T: Send + Sync + 'static> Remembered<T> {
         self.value.store(value);
     }
 
-    /// Forgets the value: the next caller asks again.
-    pub(crate) fn forget(&self) {
-        self.value.store(None);
+    /// Makes the value count as old: the next caller gets it and has it fetched again beside itself. It is not thrown
+    /// away, since the workspace may be out of reach as well.
+    pub(crate) fn doubt(&self) {
+        self.fetched_at.store(0, Ordering::Release);
     }
 
     /// The value; `fetch` is called with its own deadline if there is none, and beside the callers if it is older than
