@@ -222,13 +222,13 @@ impl Client {
                 endpoint: route.endpoint.clone(),
                 slot: self.store().slot(route.slot.key().clone()),
                 facts: self.0.facts.get_or_insert(
-                    route.endpoint.clone(),
-                    Arc::new(Remembered::new(route.facts.current())),
+                    &route.endpoint,
+                    &Arc::new(Remembered::new(route.facts.current())),
                 ),
             })
         };
         parent.0.routes.for_each(|name, route| {
-            self.0.routes.get_or_insert(name.clone(), heir(route));
+            self.0.routes.get_or_insert(name, &heir(route));
         });
         if let Some(route) = parent.0.default_route.load().as_ref() {
             self.0.default_route.store(Some(heir(route)));
@@ -236,7 +236,7 @@ impl Client {
         parent.0.names.for_each(|name, known| {
             self.0
                 .names
-                .get_or_insert(name.clone(), Arc::new(Remembered::new(known.current())));
+                .get_or_insert(name, &Arc::new(Remembered::new(known.current())));
         });
         self.0.user.adopt(parent.0.user.current());
         let door = parent.0.door.load_full();
@@ -343,13 +343,13 @@ impl Client {
         let facts = self
             .0
             .facts
-            .get_or_insert(name.clone(), Arc::new(Remembered::new(None)));
+            .get_or_insert(&name, &Arc::new(Remembered::new(None)));
         let route = Arc::new(Route {
             endpoint: name,
             slot,
             facts,
         });
-        let route = self.0.routes.get_or_insert(label, route);
+        let route = self.0.routes.get_or_insert(&label, &route);
         if target.is_none() && ttl.is_none() {
             self.0.default_route.store(Some(Arc::clone(&route)));
         }
@@ -366,7 +366,7 @@ impl Client {
         let known = self
             .0
             .names
-            .get_or_insert(shown.clone(), Arc::new(Remembered::new(None)));
+            .get_or_insert(&shown, &Arc::new(Remembered::new(None)));
         let (api, target) = (Arc::clone(&door.api), chosen.target.clone());
         let name = known
             .get(

@@ -210,8 +210,8 @@ async fn by_host(api: &Api, host: &str, deadline: Deadline) -> Result<String> {
         .strip_suffix("-pooler")
         .or_else(|| uid.strip_suffix("-ro"))
         .unwrap_or(uid);
-    for project in names_of(list(api, "", "projects", deadline).await?) {
-        for branch in names_of(list(api, &project, "branches", deadline).await?) {
+    for project in names_of(&list(api, "", "projects", deadline).await?) {
+        for branch in names_of(&list(api, &project, "branches", deadline).await?) {
             for body in list(api, &branch, "endpoints", deadline).await? {
                 let endpoint = read(body, &branch)?;
                 if endpoint.uid == uid || endpoint.status.hosts.has(host) {
@@ -234,7 +234,7 @@ async fn by_host(api: &Api, host: &str, deadline: Deadline) -> Result<String> {
     })
 }
 
-fn names_of(list: Vec<Value>) -> Vec<String> {
+fn names_of(list: &[Value]) -> Vec<String> {
     list.iter()
         .filter_map(|item| item.get("name").and_then(Value::as_str))
         .map(str::to_owned)
@@ -267,7 +267,7 @@ async fn list(api: &Api, parent: &str, collection: &str, deadline: Deadline) -> 
         match body.get("next_page_token").and_then(Value::as_str) {
             // A server that repeats a token would keep us for ever.
             Some(next) if !next.is_empty() && seen.insert(next.to_owned()) => {
-                next.clone_into(&mut token)
+                next.clone_into(&mut token);
             }
             _ => return Ok(items),
         }

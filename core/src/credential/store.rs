@@ -78,7 +78,7 @@ impl Store {
             return slot;
         }
         let slot = Arc::new(Slot::new(key.clone(), Arc::clone(&self.0), None));
-        self.0.slots.get_or_insert(key, slot)
+        self.0.slots.get_or_insert(&key, &slot)
     }
 
     /// Takes over the credentials of another store: after a fork, the parent's. Takes no lock of the other store.
@@ -90,7 +90,7 @@ impl Store {
                     Arc::clone(&self.0),
                     Some(credential),
                 ));
-                self.0.slots.get_or_insert(key.clone(), heir);
+                self.0.slots.get_or_insert(key, &heir);
             }
         });
     }
@@ -175,14 +175,18 @@ impl<K: Clone + Eq + std::hash::Hash, V: Clone> Sharded<K, V> {
     }
 
     /// The value there is, or else `value`: whoever comes first.
-    pub(crate) fn get_or_insert(&self, key: K, value: V) -> V {
-        let shard = self.shard(&key);
+    pub(crate) fn get_or_insert(&self, key: &K, value: &V) -> V {
+        let shard = self.shard(key);
         shard.rcu(|map| {
             let mut map = HashMap::clone(map);
             map.entry(key.clone()).or_insert_with(|| value.clone());
             map
         });
-        shard.load().get(&key).cloned().unwrap_or(value)
+        shard
+            .load()
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| value.clone())
     }
 
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&K, &V)) {

@@ -26,7 +26,7 @@ async fn an_idle_client_mints_nothing_and_a_sleeping_machine_wakes_to_a_new_toke
     let world = World::new(HOUR, 2);
     let client = world.client();
     let first = world.get(&client).await.unwrap();
-    world.clock.advance(Duration::from_secs(2 * 3600));
+    world.clock.advance(Duration::from_hours(2));
     settle().await;
     assert_eq!(world.mints(), 1, "no timer runs");
     assert!(client.peek(None).is_none(), "the old one is not given out");

@@ -93,7 +93,7 @@ async fn ten_thousand_endpoints_mint_once_each_at_a_bounded_rate() {
         .map(|number| {
             let client = client.clone();
             let target = format!("projects/p{number}/branches/b/endpoints/e");
-            let timeout = Some(std::time::Duration::from_secs(3_000));
+            let timeout = Some(std::time::Duration::from_mins(50));
             tokio::spawn(async move {
                 client
                     .credential(&CredentialRequest {
