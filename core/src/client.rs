@@ -220,7 +220,7 @@ impl Client {
         let heir = |route: &Arc<Route>| {
             Arc::new(Route {
                 endpoint: route.endpoint.clone(),
-                slot: self.store().slot(route.slot.key().clone()),
+                slot: self.store().slot(route.slot.key()),
                 facts: self.0.facts.get_or_insert(
                     &route.endpoint,
                     &Arc::new(Remembered::new(route.facts.current())),
@@ -329,7 +329,7 @@ impl Client {
         }
         let chosen = self.choose(target)?;
         let name = self.endpoint_name(&door, &chosen, deadline).await?;
-        let slot = self.store().slot(SlotKey {
+        let slot = self.store().slot(&SlotKey {
             host: door.api.host().to_owned(),
             principal: door.api.principal().to_owned(),
             endpoint: name.clone(),

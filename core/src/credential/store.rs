@@ -73,12 +73,12 @@ impl Store {
         &self.0.dice
     }
 
-    pub(crate) fn slot(&self, key: SlotKey) -> Arc<Slot> {
-        if let Some(slot) = self.0.slots.get(&key) {
+    pub(crate) fn slot(&self, key: &SlotKey) -> Arc<Slot> {
+        if let Some(slot) = self.0.slots.get(key) {
             return slot;
         }
         let slot = Arc::new(Slot::new(key.clone(), Arc::clone(&self.0), None));
-        self.0.slots.get_or_insert(&key, &slot)
+        self.0.slots.get_or_insert(key, &slot)
     }
 
     /// Takes over the credentials of another store: after a fork, the parent's. Takes no lock of the other store.

@@ -29,14 +29,21 @@ pub(crate) enum Mood {
     Garbage,
 }
 
+/// What the answers say as `expire_time`.
+#[derive(Debug)]
+enum Stamp {
+    True,
+    Odd(String),
+    Missing,
+}
+
 #[derive(Debug)]
 struct Plane {
     mood: Mood,
     lifetime_ms: u64,
     /// Milliseconds that the server's clock is ahead of ours.
     skew_ms: i64,
-    /// Replaces `expire_time` in the answers: `Some(None)` leaves it out.
-    stamp: Option<Option<String>>,
+    stamp: Stamp,
     date: bool,
     requests: u32,
     mints: u32,
@@ -73,7 +80,7 @@ impl World {
                 mood: Mood::Up,
                 lifetime_ms,
                 skew_ms: 0,
-                stamp: None,
+                stamp: Stamp::True,
                 date: true,
                 requests: 0,
                 mints: 0,
@@ -110,7 +117,8 @@ impl World {
     }
 
     pub(crate) fn stamp(&self, expire_time: Option<&str>) {
-        self.plane.lock().unwrap().stamp = Some(expire_time.map(str::to_owned));
+        self.plane.lock().unwrap().stamp =
+            expire_time.map_or(Stamp::Missing, |text| Stamp::Odd(text.to_owned()));
     }
 
     pub(crate) fn without_date(&self) {
@@ -253,10 +261,10 @@ impl World {
             .saturating_add_signed(plane.skew_ms)
             + plane.lifetime_ms;
         plane.tokens.insert(token.clone(), end);
-        let stamp = plane.stamp.clone().unwrap_or_else(|| Some(rfc3339(end)));
-        match stamp {
-            Some(stamp) => json!({ "token": token, "expire_time": stamp }),
-            None => json!({ "token": token }),
+        match &plane.stamp {
+            Stamp::True => json!({ "token": token, "expire_time": rfc3339(end) }),
+            Stamp::Odd(text) => json!({ "token": token, "expire_time": text }),
+            Stamp::Missing => json!({ "token": token }),
         }
     }
 
