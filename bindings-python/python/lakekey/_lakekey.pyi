@@ -2,13 +2,25 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, final
 
-from typing_extensions import Self
+from typing_extensions import Self, disjoint_base
 
 from .errors import LakekeyError
 
 __version__: str
-__all__: list[str]
+__all__ = [
+    "Client",
+    "Connect",
+    "Credential",
+    "Pending",
+    "__version__",
+    "_panic",
+    "codes",
+    "has_threads",
+    "login_error",
+    "refuses_token",
+]
 
+@disjoint_base
 class Client:
     def __new__(
         cls,

@@ -74,14 +74,16 @@ def connect(
     target: str | None = None, *, client: Client | None = None, **kwargs: Any
 ) -> psycopg.Connection[Any]:
     """A ``psycopg.Connection``. Keyword arguments are those of ``psycopg.connect``, and ``ttl``."""
-    return _dial(_Plan(target, client, kwargs), psycopg.Connection, {})
+    made: psycopg.Connection[Any] = _dial(_Plan(target, client, kwargs), psycopg.Connection, {})
+    return made
 
 
 async def aconnect(
     target: str | None = None, *, client: Client | None = None, **kwargs: Any
 ) -> psycopg.AsyncConnection[Any]:
     """A ``psycopg.AsyncConnection``. Keyword arguments are those of ``psycopg.AsyncConnection.connect``, and ``ttl``."""
-    return await _adial(_Plan(target, client, kwargs), psycopg.AsyncConnection, {})
+    made: psycopg.AsyncConnection[Any] = await _adial(_Plan(target, client, kwargs), psycopg.AsyncConnection, {})
+    return made
 
 
 def pool(
@@ -94,6 +96,8 @@ def pool(
     from psycopg_pool import ConnectionPool
 
     plan, options = _pooled(ConnectionPool, target, client, kwargs)
+    # Said aloud, because psycopg_pool warns of pools that are opened unasked.
+    options.setdefault("open", True)
     base = options.pop("connection_class", psycopg.Connection)
 
     class Dialer(base):  # type: ignore[misc, valid-type]

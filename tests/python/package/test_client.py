@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 import lakekey
-from conftest import TARGET, Lakebase
+from lakebase import TARGET, Lakebase
 
 PLANTED = "dapi-planted-secret"
 

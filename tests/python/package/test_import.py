@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conftest import run_python
+from lakebase import run_python
 
 LOOK = """
 import os, sys

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 import lakekey
-from conftest import TARGET, Lakebase
+from lakebase import TARGET, Lakebase
 
 
 def client_of(lakebase: Lakebase, provider: object) -> lakekey.Client:
@@ -18,13 +18,7 @@ def client_of(lakebase: Lakebase, provider: object) -> lakekey.Client:
 
 
 def pat(lakebase: Lakebase) -> str:
-    client = lakebase.env.get("DATABRICKS_TOKEN")
-    if client:
-        return client
-    from databricks.sdk.core import Config
-
-    config = Config(host=lakebase.env["DATABRICKS_HOST"])
-    return config.authenticate()["Authorization"].removeprefix("Bearer ")
+    return lakebase.env["DATABRICKS_TOKEN"]
 
 
 def test_a_function_or_a_coroutine_function_gives_the_token(lakebase: Lakebase) -> None:

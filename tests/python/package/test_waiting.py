@@ -13,8 +13,7 @@ import time
 import pytest
 
 import lakekey
-import lakekey.psycopg
-from conftest import TARGET, Lakebase, until
+from lakebase import TARGET, Lakebase, until
 
 
 def test_other_threads_run_while_a_call_waits(silent: str) -> None:
@@ -119,70 +118,91 @@ def threads_of(pid: int) -> int:
     return len(os.listdir(folder)) if os.path.isdir(folder) else 2
 
 
+# Crowds come in processes of their own: in this one the credential may be there already.
+
+
 def test_500_first_connects_from_64_threads_over_3_pools_mint_once(lakebase: Lakebase) -> None:
-    # The same identity three times: what the pools share is the process's, not a client's.
-    pools = [
-        lakekey.psycopg.pool(client=lakebase.client(), min_size=0, max_size=8, timeout=60) for _ in range(3)
-    ]
-    turns = iter(range(500))
-    lock = threading.Lock()
-    failures: list[BaseException] = []
+    lakebase.python(
+        """
+import threading
+import lakekey, lakekey.psycopg
 
-    def work() -> None:
-        while True:
-            with lock:
-                turn = next(turns, None)
-            if turn is None:
-                return
-            try:
-                with pools[turn % 3].connection() as conn:
-                    conn.execute("SELECT 1")
-            except BaseException as error:
-                failures.append(error)
+pools = [lakekey.psycopg.pool(client=lakekey.Client(), min_size=1, max_size=8, timeout=60) for _ in range(3)]
+turns, lock, failures = iter(range(500)), threading.Lock(), []
 
-    threads = [threading.Thread(target=work) for _ in range(64)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for pool in pools:
-        pool.close()
-    assert not failures, failures[:3]
+def work():
+    while True:
+        with lock:
+            turn = next(turns, None)
+        if turn is None:
+            return
+        try:
+            with pools[turn % 3].connection() as conn:
+                conn.execute("SELECT 1")
+        except BaseException as error:
+            failures.append(error)
+
+threads = [threading.Thread(target=work) for _ in range(64)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+[pool.close() for pool in pools]
+assert not failures, failures[:3]
+"""
+    )
     assert lakebase.mints() == 1
 
 
-def test_500_first_tokens_from_64_threads_mint_once(lakebase: Lakebase) -> None:
-    clients = [lakebase.client() for _ in range(3)]
-    tokens: list[str] = []
-    barrier = threading.Barrier(64)
+def test_500_first_logins_from_64_threads_mint_once(lakebase: Lakebase) -> None:
+    lakebase.python(
+        """
+import threading
+import lakekey
 
-    def work(number: int) -> None:
-        barrier.wait()
+clients = [lakekey.Client() for _ in range(3)]
+tokens, failures, barrier = [], [], threading.Barrier(64)
+
+def work(number):
+    barrier.wait()
+    try:
         for turn in range(8):
-            tokens.append(clients[(number + turn) % 3].token())
+            tokens.append(clients[(number + turn) % 3].connect_params()["password"])
+    except BaseException as error:
+        failures.append(error)
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(64)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(tokens) == 512 and len(set(tokens)) == 1
+threads = [threading.Thread(target=work, args=(number,)) for number in range(64)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert not failures, failures[:3]
+assert len(tokens) == 512 and len(set(tokens)) == 1
+"""
+    )
     assert lakebase.mints() == 1
 
 
-async def test_500_concurrent_async_tokens_mint_once(lakebase: Lakebase) -> None:
-    client = lakebase.client()
-    tokens = await asyncio.gather(*(client.atoken() for _ in range(500)))
+def test_500_concurrent_async_tokens_mint_once(lakebase: Lakebase) -> None:
+    lakebase.python(
+        """
+import asyncio, lakekey
+async def main():
+    tokens = await asyncio.gather(*(lakekey.atoken() for _ in range(500)))
     assert len(set(tokens)) == 1
+asyncio.run(main())
+"""
+    )
     assert lakebase.mints() == 1
 
 
-async def test_500_concurrent_async_connects_mint_once(lakebase: Lakebase) -> None:
-    async with lakekey.psycopg.async_pool(client=lakebase.client(), min_size=0, max_size=16, timeout=60) as pool:
-
-        async def one() -> None:
+def test_500_concurrent_async_connects_mint_once(lakebase: Lakebase) -> None:
+    lakebase.python(
+        """
+import asyncio, lakekey.psycopg
+async def main():
+    async with lakekey.psycopg.async_pool(min_size=1, max_size=16, timeout=60) as pool:
+        async def one():
             async with pool.connection() as conn:
                 await conn.execute("SELECT 1")
-
         await asyncio.gather(*(one() for _ in range(500)))
+asyncio.run(main())
+"""
+    )
     assert lakebase.mints() == 1
