@@ -10,6 +10,7 @@ use std::hash::{Hash, Hasher};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use tracing::{info, warn};
 
@@ -234,7 +235,19 @@ async fn version(bin_dir: &Path, account: &Account) -> Result<String, PostgresEr
         program: "postgres --version".into(),
         reason,
     };
-    let output = tokio::time::timeout(std::time::Duration::from_secs(20), command.output())
+    let run = async {
+        loop {
+            match command.output().await {
+                // A program that was just copied is "busy" as long as any process that was being started meanwhile
+                // holds a copy of the open file.
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                output => return output,
+            }
+        }
+    };
+    let output = tokio::time::timeout(Duration::from_secs(20), run)
         .await
         .map_err(|_| fail("no answer within 20 s".into()))?
         .map_err(|error| fail(error.to_string()))?;

@@ -28,14 +28,14 @@ fn fake(dir: &std::path::Path, script: &str) {
 #[tokio::test]
 async fn a_named_directory_that_is_of_no_use_is_named_in_the_error() {
     let stage = Stage::open().await;
-    let state = tempfile::tempdir().unwrap();
+    let kept = tempfile::tempdir().unwrap();
     let bin = tempfile::tempdir().unwrap();
     std::fs::set_permissions(bin.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     fake(
         bin.path(),
         "echo 'error while loading shared libraries: libnothing.so' >&2; exit 127",
     );
-    let mut options = fleet_options(state.path());
+    let mut options = fleet_options(kept.path());
     options.binaries = BinarySearch {
         explicit: Some(bin.path().to_owned()),
         roots: Vec::new(),
@@ -56,8 +56,8 @@ async fn the_wrong_major_version_is_refused_only_when_strict() {
     std::fs::set_permissions(bin.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     fake(bin.path(), "echo 'postgres (PostgreSQL) 15.18'");
     for strict_version in [false, true] {
-        let state = tempfile::tempdir().unwrap();
-        let mut options = fleet_options(state.path());
+        let kept = tempfile::tempdir().unwrap();
+        let mut options = fleet_options(kept.path());
         options.binaries = BinarySearch {
             explicit: Some(bin.path().to_owned()),
             roots: Vec::new(),
@@ -82,11 +82,11 @@ async fn the_wrong_major_version_is_refused_only_when_strict() {
 #[tokio::test]
 async fn a_state_directory_serves_one_emulator_at_a_time() {
     let stage = Stage::open().await;
-    let state = tempfile::tempdir().unwrap();
-    let first = open(fleet_options(state.path()), &stage).await.unwrap();
-    let error = open(fleet_options(state.path()), &stage).await.unwrap_err();
+    let kept = tempfile::tempdir().unwrap();
+    let first = open(fleet_options(kept.path()), &stage).await.unwrap();
+    let error = open(fleet_options(kept.path()), &stage).await.unwrap_err();
     assert!(matches!(error, PostgresError::StateInUse(_)), "{error}");
     drop(first);
-    open(fleet_options(state.path()), &stage).await.unwrap();
+    open(fleet_options(kept.path()), &stage).await.unwrap();
     stage.close().await;
 }

@@ -19,15 +19,15 @@ use tokio_rustls::client::TlsStream;
 
 use crate::stage::{HOST, Stage, TOKEN, USER};
 
-pub const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+pub(crate) const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The fields of an `ErrorResponse`, in the order in which they came.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refused(pub Vec<(char, String)>);
+pub(crate) struct Refused(pub(crate) Vec<(char, String)>);
 
 impl Refused {
-    pub fn get(&self, kind: char) -> Option<&str> {
+    pub(crate) fn get(&self, kind: char) -> Option<&str> {
         self.0
             .iter()
             .find(|(known, _)| *known == kind)
@@ -36,7 +36,7 @@ impl Refused {
 
     /// Checks all that a client can see.
     #[track_caller]
-    pub fn assert(&self, code: &str, text: &str, detail: Option<&str>) {
+    pub(crate) fn assert(&self, code: &str, text: &str, detail: Option<&str>) {
         assert_eq!(self.get('S'), Some("FATAL"), "{self:?}");
         assert_eq!(self.get('V'), Some("FATAL"), "{self:?}");
         assert_eq!(self.get('C'), Some(code), "{self:?}");
@@ -45,12 +45,16 @@ impl Refused {
     }
 }
 
-pub async fn tcp(address: SocketAddr) -> TcpStream {
+pub(crate) async fn tcp(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).await.unwrap()
 }
 
 /// TLS to the door; without `host` no SNI is sent.
-pub async fn tls(stage: &Stage, address: SocketAddr, host: Option<&str>) -> TlsStream<TcpStream> {
+pub(crate) async fn tls(
+    stage: &Stage,
+    address: SocketAddr,
+    host: Option<&str>,
+) -> TlsStream<TcpStream> {
     let mut tcp = tcp(address).await;
     tcp.write_all(&SSL_REQUEST).await.unwrap();
     assert_eq!(tcp.read_u8().await.unwrap(), b'S');
@@ -67,7 +71,7 @@ pub async fn tls(stage: &Stage, address: SocketAddr, host: Option<&str>) -> TlsS
 }
 
 /// Full verification against the emulator's authority.
-pub fn trusting(stage: &Stage) -> ClientConfig {
+pub(crate) fn trusting(stage: &Stage) -> ClientConfig {
     let mut roots = rustls::RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_file(stage.certificates.ca_file()).unwrap())
@@ -79,7 +83,7 @@ pub fn trusting(stage: &Stage) -> ClientConfig {
         .with_no_client_auth()
 }
 
-pub fn startup(parameters: &[(&str, &str)]) -> BytesMut {
+pub(crate) fn startup(parameters: &[(&str, &str)]) -> BytesMut {
     let mut body = BytesMut::new();
     for (name, value) in parameters {
         for text in [name, value] {
@@ -91,7 +95,7 @@ pub fn startup(parameters: &[(&str, &str)]) -> BytesMut {
     packet(3 << 16, &body)
 }
 
-pub fn packet(code: u32, body: &[u8]) -> BytesMut {
+pub(crate) fn packet(code: u32, body: &[u8]) -> BytesMut {
     let mut packet = BytesMut::new();
     packet.put_u32(u32::try_from(body.len() + 8).unwrap());
     packet.put_u32(code);
@@ -99,7 +103,7 @@ pub fn packet(code: u32, body: &[u8]) -> BytesMut {
     packet
 }
 
-pub fn password(text: &str) -> BytesMut {
+pub(crate) fn password(text: &str) -> BytesMut {
     let mut packet = BytesMut::new();
     packet.put_u8(b'p');
     packet.put_u32(u32::try_from(text.len() + 5).unwrap());
@@ -109,7 +113,7 @@ pub fn password(text: &str) -> BytesMut {
 }
 
 /// Reads one message of the server.
-pub async fn message<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<(u8, Vec<u8>)> {
+pub(crate) async fn message<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<(u8, Vec<u8>)> {
     let read = async {
         let tag = stream.read_u8().await?;
         let length = stream.read_u32().await?;
@@ -123,7 +127,7 @@ pub async fn message<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<(u8, Ve
 }
 
 /// The `ErrorResponse` that is due now, after which the connection must end.
-pub async fn refused<S: AsyncRead + Unpin>(stream: &mut S) -> Refused {
+pub(crate) async fn refused<S: AsyncRead + Unpin>(stream: &mut S) -> Refused {
     let (tag, body) = message(stream).await.unwrap();
     assert_eq!(tag, b'E', "{body:?}");
     let fields = body
@@ -141,7 +145,7 @@ pub async fn refused<S: AsyncRead + Unpin>(stream: &mut S) -> Refused {
 }
 
 /// The connection ends now, without another byte and without an error of TLS.
-pub async fn ended<S: AsyncRead + Unpin>(stream: &mut S) {
+pub(crate) async fn ended<S: AsyncRead + Unpin>(stream: &mut S) {
     let mut rest = Vec::new();
     let end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest));
     end.await
@@ -151,7 +155,11 @@ pub async fn ended<S: AsyncRead + Unpin>(stream: &mut S) {
 }
 
 /// Sends a start-up packet with `parameters` on top of user and database, and the password if one is asked for.
-pub async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, user: &str, secret: &str) {
+pub(crate) async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    user: &str,
+    secret: &str,
+) {
     let parameters = [
         ("user", user),
         ("database", "databricks_postgres"),
@@ -164,7 +172,7 @@ pub async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, user: &st
 }
 
 /// Reads until `ReadyForQuery` and gives the messages before it.
-pub async fn until_ready<S: AsyncRead + Unpin>(stream: &mut S) -> Vec<(u8, Vec<u8>)> {
+pub(crate) async fn until_ready<S: AsyncRead + Unpin>(stream: &mut S) -> Vec<(u8, Vec<u8>)> {
     let mut seen = Vec::new();
     loop {
         let (tag, body) = message(stream).await.unwrap();
@@ -176,16 +184,16 @@ pub async fn until_ready<S: AsyncRead + Unpin>(stream: &mut S) -> Vec<(u8, Vec<u
 }
 
 /// A stock client; its connection task tells why the session ended.
-pub struct Session {
-    pub client: tokio_postgres::Client,
-    pub end: JoinHandle<Result<(), tokio_postgres::Error>>,
+pub(crate) struct Session {
+    pub(crate) client: tokio_postgres::Client,
+    pub(crate) end: JoinHandle<Result<(), tokio_postgres::Error>>,
 }
 
-pub async fn connect(stage: &Stage) -> Result<Session, tokio_postgres::Error> {
+pub(crate) async fn connect(stage: &Stage) -> Result<Session, tokio_postgres::Error> {
     connect_as(stage, HOST, "stock").await
 }
 
-pub async fn connect_as(
+pub(crate) async fn connect_as(
     stage: &Stage,
     host: &str,
     application: &str,
@@ -205,7 +213,7 @@ pub async fn connect_as(
 }
 
 impl Session {
-    pub async fn one(&self, query: &str) -> String {
+    pub(crate) async fn one(&self, query: &str) -> String {
         let rows = self.client.simple_query(query).await.unwrap();
         let row = rows.iter().find_map(|message| match message {
             tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
@@ -215,7 +223,7 @@ impl Session {
     }
 
     /// Why the server ended the session: its SQLSTATE, if it said one.
-    pub async fn end_code(self) -> Option<SqlState> {
+    pub(crate) async fn end_code(self) -> Option<SqlState> {
         let end = tokio::time::timeout(PATIENCE, self.end)
             .await
             .expect("the session goes on")

