@@ -1,0 +1,239 @@
+"""Runs the conformance cases through the Python package and psycopg: ``run_python.py [ID ...]``.
+
+The parent owns the emulator and the files; each case runs in a process of its own, because the package reads its
+environment from the process and shares credentials within it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "python"))
+from emulator import Emulator  # noqa: E402
+
+TYPES = {"object": dict, "array": list, "string": str, "number": (int, float), "boolean": bool, "null": type(None)}
+CASE_LIMIT_S = 30
+
+
+class Wrong(Exception):
+    """A case, or what it proves, is wrong."""
+
+
+def check(value: Any, schema: dict[str, Any], defs: dict[str, Any], at: str) -> None:
+    """The part of JSON Schema that ``schema.json`` uses."""
+    if "$ref" in schema:
+        return check(value, defs[schema["$ref"].rpartition("/")[2]], defs, at)
+    allowed = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if not any(isinstance(value, TYPES[name]) and (name != "number" or value is not True) for name in allowed):
+        raise Wrong(f"{at} is no {allowed}")
+    if "enum" in schema and value not in schema["enum"]:
+        raise Wrong(f"{at} is {value!r}")
+    if isinstance(value, dict):
+        if missing := [name for name in schema.get("required", []) if name not in value]:
+            raise Wrong(f"{at} lacks {missing}")
+        for name, item in value.items():
+            inner = schema.get("properties", {}).get(name, schema.get("additionalProperties", True))
+            if inner is False:
+                raise Wrong(f"{at} has an unknown key {name!r}")
+            if isinstance(inner, dict):
+                check(item, inner, defs, f"{at}.{name}")
+    for index, item in enumerate(value if isinstance(value, list) else []):
+        check(item, schema["items"], defs, f"{at}[{index}]")
+
+
+def load() -> list[dict[str, Any]]:
+    schema = json.loads((HERE / "schema.json").read_text())
+    cases: dict[str, dict[str, Any]] = {}
+    for path in sorted((HERE / "cases").glob("*.json")):
+        file = json.loads(path.read_text())
+        check(file, schema, schema["$defs"], path.name)
+        for case in file["cases"]:
+            if case["id"] in cases:
+                raise Wrong(f"two cases are called {case['id']}")
+            cases[case["id"]] = {**case, "env": {**file.get("env", {}), **case.get("env", {})}}
+    return list(cases.values())
+
+
+def fill(value: Any, names: dict[str, str]) -> Any:
+    """Puts in what ``${NAME}`` stands for."""
+    if isinstance(value, str):
+        return re.sub(r"\$\{(\w+)\}", lambda found: names[found[1]], value)
+    if isinstance(value, dict):
+        return {name: fill(item, names) for name, item in value.items()}
+    return [fill(item, names) for item in value] if isinstance(value, list) else value
+
+
+def match(found: dict[str, Any], expected: dict[str, Any], what: str) -> None:
+    for name, want in expected.items():
+        have = found.get(name)
+        good = have == want
+        if isinstance(want, dict):
+            good = (
+                ("not" not in want or have != want["not"])
+                and ("contains" not in want or want["contains"] in str(have))
+                and ("min" not in want or have is not None and have >= want["min"])
+                and ("max" not in want or have is not None and have <= want["max"])
+            )
+        if not good:
+            raise Wrong(f"{what}: {name} is {have!r}, expected {want!r}")
+
+
+def match_error(error: Any, expected: dict[str, Any]) -> None:
+    shown = f"{error.slug}: {error}"
+    for name in ("slug", "code", "retryable", "http_status"):
+        if name in expected and getattr(error, name) != expected[name]:
+            raise Wrong(f"{name} is {getattr(error, name)!r}, expected {expected[name]!r}: {shown}")
+    for name in ("message", "hint"):
+        for part in expected.get(name, []):
+            if part not in (getattr(error, name) or ""):
+                raise Wrong(f"the {name} lacks {part!r}: {shown}")
+    for part in expected.get("hidden", []):
+        if part in f"{shown} {error!r} {error.causes}":
+            raise Wrong(f"the error shows {part!r}: {shown}")
+
+
+def of_token(token: str) -> dict[str, Any]:
+    payload = token.split(".")[1]
+    return {"token": token, "subject": json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("sub")}
+
+
+class Run:
+    """One case, in its own process."""
+
+    def __init__(self, names: dict[str, str], ready: dict[str, Any]) -> None:
+        self.names, self.emulator, self.client = names, Emulator(), None
+        self.emulator.ready = ready
+
+    def steps(self, steps: list[dict[str, Any]]) -> None:
+        for number, step in enumerate(steps, 1):
+            end = time.monotonic() + step.get("until_s", 0)
+            while True:
+                try:
+                    self.step(fill(step, self.names))
+                    break
+                except Wrong as wrong:
+                    if time.monotonic() >= end:
+                        raise Wrong(f"step {number} ({step['op']}): {wrong}") from None
+                    time.sleep(0.05)
+
+    def step(self, step: dict[str, Any]) -> None:
+        import lakekey
+
+        try:
+            found = self.do(step["op"], dict(step.get("args", {})))
+        except lakekey.LakekeyError as error:
+            if "error" not in step:
+                raise Wrong(f"it failed: {error.slug}: {error}") from None
+            return match_error(error, step["error"])
+        if "error" in step:
+            raise Wrong(f"it succeeded, and {step['error']['slug']} was expected")
+        match(found, step.get("expect", {}), "result")
+        self.names.update({name: found[field] for field, name in step.get("save", {}).items()})
+
+    def do(self, op: str, args: dict[str, Any]) -> dict[str, Any]:
+        import lakekey
+
+        args = {name.removesuffix("_s"): value for name, value in args.items()}
+        if op == "admin":
+            return self.emulator.admin(*args["call"].split(" ", 1), args.get("body", {})) or {}
+        if op == "client" or self.client is None:
+            self.client = lakekey.Client(**({**args.pop("settings", {}), **args} if op == "client" else {}))
+        if op == "token":
+            return of_token(self.client.token(**args))
+        if op == "credential":
+            got = self.client.credential(**args)
+            return {
+                "token": got.token,
+                "subject": got.subject,
+                "endpoint": got.endpoint,
+                "lifetime_s": round((got.expires_at - got.issued_at).total_seconds()),
+            }
+        if op == "connect_params":
+            return dict(self.client.connect_params(**args))
+        if op == "conninfo":
+            return {"conninfo": self.client.conninfo(**args)}
+        if op == "invalidate":
+            return {"fresh": self.client.invalidate(args["token"])}
+        if op == "storm":
+            with ThreadPoolExecutor(args["count"]) as pool:
+                return {"distinct": len(set(pool.map(lambda _: self.client.token(), range(args["count"]))))}
+        if op == "login":
+            return self.login(args)
+        if op == "close":
+            self.client.close()
+        return {}
+
+    def login(self, args: dict[str, Any]) -> dict[str, Any]:
+        import psycopg
+
+        password = args.pop("password", None)
+        params = self.client.connect_params(**args)
+        try:
+            with psycopg.connect(**{**params, **({"password": password} if password else {})}, connect_timeout=10) as session:
+                user, database = session.execute("select current_user, current_database()").fetchone()
+                return {"user": user, "database": database}
+        except psycopg.OperationalError as error:
+            return {"refused": str(error)}
+
+
+def run(case: dict[str, Any], emulator: Emulator) -> str | None:
+    """What is wrong, or nothing."""
+    emulator.admin("POST", "/reset", {})
+    with tempfile.TemporaryDirectory() as home:
+        names = {**emulator.env, "home": home, "uid": emulator.env["PGHOST"].split(".")[0]}
+        for name, text in fill(case.get("files", {}), names).items():
+            Path(home, name).write_text(text)
+        env = {name: value for name, value in fill(case["env"], names).items() if value is not None}
+        env |= {"HOME": home, "PATH": os.environ["PATH"]}
+        told = json.dumps([case["steps"], names, emulator.ready])
+        done = subprocess.run(
+            [sys.executable, __file__, "--steps"], input=told, env=env, capture_output=True, text=True, timeout=CASE_LIMIT_S
+        )
+    if done.returncode:
+        return done.stderr.strip().splitlines()[-1]
+    end = time.monotonic() + 2
+    while "requests" in case:
+        counters = emulator.admin("GET", "/requests")["counters"]
+        counts = {route: sum(by.values()) for route, by in counters["requests"].items()}
+        try:
+            match(counts, {**dict.fromkeys(counts), **case["requests"]}, "requests")
+            if sum(counts.values()) == counters["requests_total"]:
+                break
+            raise Wrong(f"requests: one has not ended: {counters['requests_total']} came, {counts} ended")
+        except Wrong as wrong:
+            if time.monotonic() >= end:
+                return str(wrong)
+            time.sleep(0.02)
+    return None
+
+
+def main(chosen: list[str]) -> int:
+    begun, failed = time.monotonic(), 0
+    cases = [case for case in load() if not chosen or case["id"] in chosen]
+    with Emulator("--project", "shop") as emulator:
+        for case in cases:
+            wrong = run(case, emulator)
+            if wrong:
+                failed += 1
+                print(f"FAILED {case['id']}: {wrong}\n  which is to prove: {case['why']}", flush=True)
+    print(f"== {len(cases) - failed} passed, {failed} failed in {time.monotonic() - begun:.1f} s: conformance, Python ==")
+    return failed > 0 or not cases
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--steps"]:
+        its_steps, its_names, its_ready = json.load(sys.stdin)
+        Run(its_names, its_ready).steps(its_steps)
+    else:
+        sys.exit(main(sys.argv[1:]))
