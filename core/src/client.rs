@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
-use crate::auth::TokenProvider;
+use crate::auth::{Outside, TokenProvider};
 use crate::clock::{Clock, Deadline};
 use crate::code::Code;
 use crate::config::{self, Environment, Settings};
@@ -22,7 +22,7 @@ use crate::credential::{Credential, Lease, Store};
 use crate::endpoint::{self, Endpoint};
 use crate::error::{Error, Result};
 use crate::http::transport::Transport;
-use crate::http::{Api, ReqwestTransport};
+use crate::http::{Api, ReqwestTransport, Retry};
 use crate::once::Remembered;
 use crate::resolve::{Lookup, SystemLookup};
 use crate::target::{self, Chosen};
@@ -44,6 +44,8 @@ pub struct ClientOptions {
     pub target: Option<String>,
     /// The host program's own source of workspace tokens.
     pub token_provider: Option<Arc<dyn TokenProvider>>,
+    /// This machine's programs and the cloud's identity services, which hold or give workspace tokens.
+    pub outside: Outside,
     /// The budget of calls that name none.
     pub timeout: Duration,
     /// Another way to send requests than HTTP over the network.
@@ -64,6 +66,7 @@ impl Default for ClientOptions {
             environment: Environment::default(),
             target: None,
             token_provider: None,
+            outside: Outside::default(),
             timeout: DEFAULT_TIMEOUT,
             transport: None,
             lookup: Arc::new(SystemLookup::default()),
@@ -292,6 +295,7 @@ impl Client {
         let (clock, dice) = (options.store.clock(), options.store.dice());
         let api = Arc::new(Api::new(
             resolved,
+            &options.outside,
             transport,
             Arc::clone(clock),
             Arc::clone(dice),
@@ -329,6 +333,8 @@ impl Client {
         }
         let chosen = self.choose(target)?;
         let name = self.endpoint_name(&door, &chosen, deadline).await?;
+        // The slot is named by the identity, which may have to be found out.
+        door.api.settle(deadline, Retry::WithinDeadline).await?;
         let slot = self.store().slot(&SlotKey {
             host: door.api.host().to_owned(),
             principal: door.api.principal().to_owned(),
@@ -405,6 +411,7 @@ impl Client {
         door: &Arc<Door>,
         deadline: Deadline,
     ) -> Result<Arc<String>> {
+        door.api.settle(deadline, Retry::WithinDeadline).await?;
         if let Some(name) = door.api.login_name() {
             return Ok(Arc::new(name.to_owned()));
         }

@@ -1,18 +1,24 @@
 //! Which authentication type is used, and why not the others.
 //!
 //! The order is data. A type that this version cannot use has its row as well: it must be named when it is what the
-//! configuration asks for, rather than passed over in silence. An error inside a type that is configured reaches the
-//! user; it never makes the chain slide on to another identity.
+//! configuration asks for, rather than passed over in silence. A type that has all it needs and is refused gives way to
+//! the next one, with a warning, and when none is left the error lists them all; trouble of the network decides nothing.
 
+use std::fmt;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
-use crate::auth::token_cache::{CachedToken, TokenCache};
-use crate::auth::{TokenProvider, host_callback, oauth_m2m, pat};
+use crate::auth::token_cache::{CachedToken, TokenCache, TokenSource};
+use crate::auth::{
+    Outside, TokenProvider, azure_cli, azure_client_secret, azure_devops_oidc, azure_msi, basic,
+    databricks_cli, env_oidc, file_oidc, github_oidc, github_oidc_azure, host_callback,
+    metadata_service, model_serving, oauth_m2m, pat,
+};
 use crate::clock::{Clock, Deadline};
 use crate::code::Code;
-use crate::config::Resolved;
+use crate::config::{Resolved, Value};
 use crate::error::{Error, Result};
 use crate::http::{Retry, Wire};
 use crate::secret::Secret;
@@ -20,61 +26,139 @@ use crate::secret::Secret;
 const DOCS: &str =
     "https://docs.databricks.com/en/dev-tools/auth.html#databricks-client-unified-authentication";
 
-/// Makes a type's identity; called only when all it needs is set.
-type Make = fn(&Arc<Resolved>, Wire) -> Result<Chosen>;
+/// What an identity is made from.
+pub(crate) struct Ground<'a> {
+    pub(crate) resolved: &'a Arc<Resolved>,
+    pub(crate) wire: Wire,
+    pub(crate) outside: &'a Outside,
+}
+
+impl Ground<'_> {
+    /// The text of an attribute that is no secret.
+    pub(crate) fn text(&self, attribute: &str) -> Option<&str> {
+        self.resolved.get(attribute)
+    }
+
+    /// An attribute that the type cannot do without.
+    pub(crate) fn need(&self, auth_type: &str, attribute: &str) -> Result<&Secret> {
+        self.resolved
+            .secret(attribute)
+            .ok_or_else(|| missing(auth_type, &format!("no {attribute}")))
+    }
+
+    /// Where an attribute came from, for messages.
+    pub(crate) fn source(&self, attribute: &str) -> String {
+        self.resolved
+            .value(attribute)
+            .map_or_else(String::new, |value: &Value| value.source.to_string())
+    }
+}
+
+/// A type lacks something: `no token`.
+pub(crate) fn missing(auth_type: &str, lacks: &str) -> Error {
+    Error::new(
+        Code::AuthNotConfigured,
+        format!("default auth: {auth_type}: {lacks}"),
+    )
+}
+
+/// Makes a type's identity; called only when the attributes it needs are set. No I/O but looking at files.
+type Make = fn(&Ground<'_>) -> Result<Chosen>;
 
 struct AuthType {
     name: &'static str,
     /// Attributes that must be set, besides the host.
     needs: &'static [&'static str],
+    /// Whether the workspace may be named by its Azure resource id instead of its host.
+    azure: bool,
     /// `None`: not in this version.
     make: Option<Make>,
+}
+
+const fn row(name: &'static str, needs: &'static [&'static str], make: Make) -> AuthType {
+    AuthType {
+        name,
+        needs,
+        azure: false,
+        make: Some(make),
+    }
+}
+
+const fn azure(name: &'static str, needs: &'static [&'static str], make: Make) -> AuthType {
+    AuthType {
+        azure: true,
+        ..row(name, needs, make)
+    }
 }
 
 const fn absent(name: &'static str, needs: &'static [&'static str]) -> AuthType {
     AuthType {
         name,
         needs,
+        azure: false,
         make: None,
     }
 }
 
-/// The order of Go's SDK, which is the CLI's.
+const ACTIONS: &[&str] = &[
+    "actions_id_token_request_url",
+    "actions_id_token_request_token",
+];
+
+/// The order of Go's SDK, which is the CLI's; types of one language only stand at the end.
 static CHAIN: &[AuthType] = &[
-    AuthType {
-        name: "pat",
-        needs: &["token"],
-        make: Some(pat::make),
-    },
-    absent("basic", &["username", "password"]),
-    AuthType {
-        name: "oauth-m2m",
-        needs: &["client_id", "client_secret"],
-        make: Some(oauth_m2m::make),
-    },
-    absent("databricks-cli", &[]),
-    absent("metadata-service", &["metadata_service_url"]),
-    absent(
-        "github-oidc",
+    row("pat", &["token"], pat::make),
+    row("basic", &["username", "password"], basic::make),
+    row(
+        "oauth-m2m",
+        &["client_id", "client_secret"],
+        oauth_m2m::make,
+    ),
+    row(databricks_cli::NAME, &[], databricks_cli::make),
+    row(
+        "metadata-service",
+        &["metadata_service_url"],
+        metadata_service::make,
+    ),
+    row("github-oidc", ACTIONS, github_oidc::make),
+    row("azure-devops-oidc", &[], azure_devops_oidc::make),
+    row("env-oidc", &[], env_oidc::make),
+    row("file-oidc", &["oidc_token_filepath"], file_oidc::make),
+    azure(
+        "github-oidc-azure",
         &[
+            "azure_client_id",
             "actions_id_token_request_url",
             "actions_id_token_request_token",
         ],
+        github_oidc_azure::make,
     ),
-    absent("azure-devops-oidc", &[]),
-    absent("env-oidc", &[]),
-    absent("file-oidc", &["oidc_token_filepath"]),
-    absent("github-oidc-azure", &["azure_client_id"]),
-    absent("azure-msi", &["azure_use_msi"]),
-    absent(
+    azure("azure-msi", &["azure_use_msi"], azure_msi::make),
+    azure(
         "azure-client-secret",
         &["azure_client_id", "azure_client_secret"],
+        azure_client_secret::make,
     ),
-    absent("azure-cli", &[]),
+    azure("azure-cli", &[], azure_cli::make),
     absent("google-credentials", &["google_credentials"]),
     absent("google-id", &["google_service_account"]),
-    absent("model-serving", &[]),
+    row("model-serving", &[], model_serving::make),
 ];
+
+/// The chain in the order in which it is tried here. A client id without a secret means a service principal whose token
+/// comes from a federation, so the login of whoever sits at this machine is tried after those.
+fn chain(resolved: &Resolved) -> Vec<&'static AuthType> {
+    let mut rows: Vec<&AuthType> = CHAIN.iter().collect();
+    let at = |rows: &[&AuthType], name: &str| rows.iter().position(|row| row.name == name);
+    if resolved.get("client_id").is_some()
+        && let Some(cli) = at(&rows, databricks_cli::NAME)
+    {
+        let cli = rows.remove(cli);
+        let after = at(&rows, "file-oidc").map_or(rows.len(), |index| index + 1);
+        rows.insert(after, cli);
+    }
+    rows
+}
 
 /// An identity, ready to be used.
 #[derive(Debug)]
@@ -83,6 +167,8 @@ pub(crate) struct Chosen {
     pub(crate) principal: String,
     pub(crate) login_name: Option<String>,
     pub(crate) tokens: Tokens,
+    /// How it talks: its user agent names the type.
+    pub(crate) wire: Wire,
 }
 
 /// Where its tokens come from.
@@ -94,11 +180,18 @@ pub(crate) enum Tokens {
     Renewed(TokenCache),
 }
 
-/// What goes into the `Authorization` header.
+impl Tokens {
+    pub(crate) fn renewed(source: impl TokenSource, ground: &Ground<'_>) -> Tokens {
+        let clock = Arc::clone(&ground.wire.clock);
+        Tokens::Renewed(TokenCache::new(Box::new(source), clock))
+    }
+}
+
+/// What a call is authorized with.
 #[derive(Clone, Debug)]
 pub(crate) enum Authorization {
-    /// A token that was configured.
-    Fixed(Secret),
+    /// What was configured.
+    Fixed { scheme: &'static str, token: Secret },
     /// A token that was fetched.
     Fetched(Arc<CachedToken>),
 }
@@ -106,26 +199,38 @@ pub(crate) enum Authorization {
 impl Authorization {
     pub(crate) fn token(&self) -> &Secret {
         match self {
-            Authorization::Fixed(token) => token,
+            Authorization::Fixed { token, .. } => token,
             Authorization::Fetched(cached) => cached.token(),
         }
     }
 
-    pub(crate) fn header(&self) -> Result<HeaderValue> {
+    /// Puts it on a request.
+    pub(crate) fn apply(&self, headers: &mut HeaderMap) -> Result<()> {
         let scheme = match self {
-            Authorization::Fixed(_) => "Bearer",
-            Authorization::Fetched(cached) => cached.scheme(),
+            Authorization::Fixed { scheme, .. } => scheme,
+            Authorization::Fetched(cached) => {
+                headers.extend(cached.headers().clone());
+                cached.scheme()
+            }
         };
-        let mut header = HeaderValue::from_str(&format!("{scheme} {}", self.token().expose()))
-            .map_err(|_| {
-                Error::new(
-                    Code::AuthFailed,
-                    "the token holds characters that no token has",
-                )
-            })?;
-        header.set_sensitive(true);
-        Ok(header)
+        headers.insert(
+            AUTHORIZATION,
+            sensitive(&format!("{scheme} {}", self.token().expose()))?,
+        );
+        Ok(())
     }
+}
+
+/// A header that no debug output shows.
+pub(crate) fn sensitive(text: &str) -> Result<HeaderValue> {
+    let mut header = HeaderValue::from_str(text).map_err(|_| {
+        Error::new(
+            Code::AuthFailed,
+            "the token holds characters that no token has",
+        )
+    })?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 impl Chosen {
@@ -160,39 +265,172 @@ impl Chosen {
             own.inherit(parents);
         }
     }
+
+    /// The workspace's host, where only the cloud knows it.
+    pub(crate) async fn host(&self, deadline: Deadline, retry: Retry) -> Result<String> {
+        match &self.tokens {
+            Tokens::Fixed(_) => Err(Error::new(
+                Code::ConfigMissingHost,
+                "no workspace host is configured",
+            )),
+            Tokens::Renewed(cache) => cache.host(deadline, retry).await,
+        }
+    }
 }
 
-/// Picks the identity: the host program's own tokens, else the pinned type, else the first that has all it needs.
+/// A type that was tried, and why it is not in use.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// The type's name.
+    pub auth_type: &'static str,
+    /// What it lacked or answered.
+    pub reason: String,
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.auth_type, self.reason)
+    }
+}
+
+/// The types that have all they need, in the order in which they are tried, and what the others lacked.
+#[derive(Debug)]
+pub(crate) struct Candidates {
+    pub(crate) usable: Vec<Arc<Chosen>>,
+    pub(crate) tried: Vec<Tried>,
+}
+
+/// Picks who can be tried: the host program's own tokens, else the pinned type, else all that have what they need.
 pub(crate) fn choose(
     resolved: &Arc<Resolved>,
     provider: Option<Arc<dyn TokenProvider>>,
+    outside: &Outside,
     mut wire: impl FnMut(&'static str) -> Result<Wire>,
-) -> Result<Chosen> {
+) -> Result<Candidates> {
+    let alone = |chosen| Candidates {
+        usable: vec![Arc::new(chosen)],
+        tried: Vec::new(),
+    };
     if let Some(provider) = provider {
         require_host(
             resolved,
             "default auth: host-callback: no workspace host is configured",
         )?;
-        return host_callback::make(provider, wire(host_callback::NAME)?);
+        return host_callback::make(provider, wire(host_callback::NAME)?).map(alone);
     }
     if let Some(conflict) = resolved.conflict() {
         return Err(conflict.clone());
     }
+    let mut ground = |name| {
+        Ok(Ground {
+            resolved,
+            wire: wire(name)?,
+            outside,
+        })
+    };
     if let Some(pinned) = resolved.get("auth_type") {
         let (row, make) = pinned_type(resolved, pinned)?;
-        return make(resolved, wire(row.name)?);
+        return make(&ground(row.name)?).map(alone).map_err(|error| {
+            let set = resolved.summary();
+            let text = format!("{}{set}", error.message());
+            let out = Error::new(error.code(), text);
+            out.with_hint(
+                error
+                    .hint()
+                    .unwrap_or("Set what is missing, or unpin auth_type"),
+            )
+        });
     }
-    let mut configured = CHAIN.iter().filter(|row| lacks(row, resolved).is_empty());
-    let usable = configured.find_map(|row| row.make.map(|make| (row, make)));
-    match usable {
-        Some((row, make)) if resolved.host().is_some() => make(resolved, wire(row.name)?),
-        Some(_) => {
-            let golden = not_configured(resolved);
-            require_host(resolved, golden.message())?;
-            Err(golden)
-        }
-        None => Err(not_configured(resolved)),
+    let mut found = Candidates {
+        usable: Vec::new(),
+        tried: Vec::new(),
+    };
+    let (mut broken, mut hostless) = (None, false);
+    for row in chain(resolved) {
+        let lacks = lacks(row, resolved);
+        let reason = match row.make {
+            _ if !lacks.is_empty() => format!("no {}", lacks.join(", ")),
+            None => "configured, but not supported by this version".to_owned(),
+            Some(_) if !has_workspace(row, resolved) => {
+                hostless |= !row.needs.is_empty();
+                "no host".to_owned()
+            }
+            Some(make) => match make(&ground(row.name)?) {
+                Ok(chosen) => {
+                    let certain = matches!(chosen.tokens, Tokens::Fixed(_));
+                    found.usable.push(Arc::new(chosen));
+                    if certain {
+                        return Ok(found);
+                    }
+                    continue;
+                }
+                Err(error) => {
+                    let reason = reason_of(row.name, &error);
+                    if error.code() != Code::AuthNotConfigured {
+                        broken = broken.or(Some(error));
+                    }
+                    reason
+                }
+            },
+        };
+        found.tried.push(Tried {
+            auth_type: row.name,
+            reason,
+        });
     }
+    if !found.usable.is_empty() {
+        return Ok(found);
+    }
+    if let Some(error) = broken {
+        return Err(error);
+    }
+    let golden = not_configured(resolved, &found.tried);
+    if hostless {
+        require_host(resolved, golden.message())?;
+    }
+    Err(golden)
+}
+
+fn has_workspace(row: &AuthType, resolved: &Resolved) -> bool {
+    resolved.host().is_some()
+        || (row.azure && resolved.get("azure_workspace_resource_id").is_some())
+}
+
+/// What an error says, without the name of the type, which stands beside it.
+pub(crate) fn reason_of(auth_type: &str, error: &Error) -> String {
+    let text = error.message();
+    let text = text.strip_prefix("default auth: ").unwrap_or(text);
+    let own = text
+        .strip_prefix(auth_type)
+        .and_then(|rest| rest.strip_prefix(": "));
+    own.unwrap_or(text).to_owned()
+}
+
+/// Every type that was tried failed: the first one's error, and what the others said.
+pub(crate) fn all_failed(
+    resolved: &Resolved,
+    failed: &[(Tried, Error)],
+    lacked: &[Tried],
+) -> Error {
+    let Some((first, error)) = failed.first() else {
+        return not_configured(resolved, lacked);
+    };
+    let text = format!("default auth: {}: {}", first.auth_type, first.reason);
+    let mut hints: Vec<String> = error.hint().map(str::to_owned).into_iter().collect();
+    let listed = |tried: Vec<String>| tried.join(", ");
+    if failed.len() > 1 {
+        let others = failed[1..].iter().map(|(tried, _)| tried.to_string());
+        hints.push(format!("Tried after it: {}", listed(others.collect())));
+    }
+    if !lacked.is_empty() {
+        let lacked = lacked.iter().map(ToString::to_string);
+        hints.push(format!("Not configured: {}", listed(lacked.collect())));
+    }
+    let mut out = Error::new(error.code(), text).with_retry_after(error.retry_after());
+    if let Some(status) = error.http_status() {
+        out = out.with_http(status, error.request_id().map(str::to_owned));
+    }
+    out.with_hint(hints.join(". "))
 }
 
 fn pinned_type(resolved: &Resolved, pinned: &str) -> Result<(&'static AuthType, Make)> {
@@ -237,13 +475,15 @@ fn pinned_type(resolved: &Resolved, pinned: &str) -> Result<(&'static AuthType, 
                 .join(" and ")
         )));
     }
-    require_host(
-        resolved,
-        &format!(
-            "default auth: {pinned}: no workspace host is configured{}",
-            resolved.summary()
-        ),
-    )?;
+    if !has_workspace(row, resolved) {
+        require_host(
+            resolved,
+            &format!(
+                "default auth: {pinned}: no workspace host is configured{}",
+                resolved.summary()
+            ),
+        )?;
+    }
     Ok((row, make))
 }
 
@@ -251,7 +491,10 @@ fn lacks(row: &AuthType, resolved: &Resolved) -> Vec<&'static str> {
     row.needs
         .iter()
         .copied()
-        .filter(|name| resolved.secret(name).is_none())
+        .filter(|name| match resolved.flag(name) {
+            Some(on) => !on,
+            None => resolved.secret(name).is_none(),
+        })
         .collect()
 }
 
@@ -269,22 +512,8 @@ fn require_host(resolved: &Resolved, message: &str) -> Result<()> {
 }
 
 /// The text that the SDKs share, and in the hint what each type lacked.
-fn not_configured(resolved: &Resolved) -> Error {
-    let mut tried = Vec::new();
-    let mut absent = Vec::new();
-    for row in CHAIN {
-        let lacks = lacks(row, resolved);
-        if row.make.is_some() {
-            tried.push(format!("{} (no {})", row.name, lacks.join(", ")));
-        } else if !row.needs.is_empty() && lacks.is_empty() {
-            tried.push(format!(
-                "{} (configured, but not supported by this version)",
-                row.name
-            ));
-        } else {
-            absent.push(row.name);
-        }
-    }
+fn not_configured(resolved: &Resolved, tried: &[Tried]) -> Error {
+    let tried: Vec<String> = tried.iter().map(ToString::to_string).collect();
     Error::new(
         Code::AuthNotConfigured,
         format!(
@@ -293,12 +522,7 @@ fn not_configured(resolved: &Resolved) -> Error {
             resolved.summary()
         ),
     )
-    .with_hint(format!(
-        "Tried {}. Not supported by this version: {}{}",
-        tried.join(", "),
-        absent.join(", "),
-        notes(resolved)
-    ))
+    .with_hint(format!("Tried {}{}", tried.join(", "), notes(resolved)))
 }
 
 fn notes(resolved: &Resolved) -> String {

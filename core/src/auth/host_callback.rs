@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::chain::{Chosen, Tokens};
-use crate::jwt;
 use crate::auth::token_cache::{Fetched, TokenCache, TokenSource};
 use crate::clock::{BoxFuture, Clock, Deadline};
 use crate::code::Code;
 use crate::error::{Error, Result};
 use crate::http::{Retry, Wire};
+use crate::jwt;
 use crate::secret::Secret;
 
 pub(crate) const NAME: &str = "host-callback";
@@ -53,9 +53,13 @@ pub(crate) fn make(provider: Arc<dyn TokenProvider>, wire: Wire) -> Result<Chose
         principal: format!("callback-{}", Secret::new(fingerprint).fingerprint()),
         login_name: None,
         tokens: Tokens::Renewed(TokenCache::new(
-            Box::new(Callback { provider, wire }),
+            Box::new(Callback {
+                provider,
+                wire: wire.clone(),
+            }),
             clock,
         )),
+        wire,
     })
 }
 
@@ -108,11 +112,8 @@ impl TokenSource for Callback {
                 )
                 .with_hint("Return a current token, and its end in milliseconds since 1970"));
             }
-            Ok(Fetched {
-                lifetime: end.map(|end| Duration::from_millis(end - now)),
-                token: given.token,
-                scheme: "Bearer".to_owned(),
-            })
+            let lifetime = end.map(|end| Duration::from_millis(end - now));
+            Ok(Fetched::bearer(given.token, lifetime))
         })
     }
 }

@@ -1,44 +1,35 @@
 //! `oauth-m2m`: a service principal with a secret. What Databricks Apps and most servers use.
 
-use std::sync::Arc;
-
-use crate::auth::chain::{Chosen, Tokens};
+use crate::auth::chain::{Chosen, Ground, Tokens};
 use crate::auth::oauth::OAuth;
-use crate::auth::token_cache::{Fetched, TokenCache, TokenSource};
+use crate::auth::token_cache::{Fetched, TokenSource};
 use crate::clock::{BoxFuture, Deadline};
 use crate::code::Code;
-use crate::config::Resolved;
-use crate::error::{Error, Result};
-use crate::http::{Retry, Wire};
+use crate::error::Result;
+use crate::http::Retry;
 use crate::secret::Secret;
 
-pub(crate) fn make(resolved: &Arc<Resolved>, wire: Wire) -> Result<Chosen> {
-    let (Some(id), Some(secret)) = (resolved.value("client_id"), resolved.value("client_secret"))
-    else {
-        return Err(Error::new(
-            Code::AuthNotConfigured,
-            "default auth: oauth-m2m: no client_id or no client_secret",
-        ));
-    };
-    let client_id = id.secret().expose().to_owned();
-    let scope = resolved.scopes().join(" ");
+pub(crate) fn make(ground: &Ground<'_>) -> Result<Chosen> {
+    let client_id = ground.need("oauth-m2m", "client_id")?.expose().to_owned();
+    let secret = ground.need("oauth-m2m", "client_secret")?;
+    let scope = ground.resolved.scopes().join(" ");
     // The secret is part of it: a client with a wrong one must not live on what a right one has fetched.
-    let identity = format!("{client_id}\n{}\n{scope}", secret.secret().fingerprint());
-    let clock = Arc::clone(&wire.clock);
+    let identity = format!("{client_id}\n{}\n{scope}", secret.fingerprint());
     let source = ServicePrincipal {
-        client_secret: secret.secret().clone(),
+        client_secret: secret.clone(),
         hint: format!(
             "Check client_id (from {}) and client_secret (from {}), and that the service principal is assigned to \
              this workspace",
-            id.source, secret.source
+            ground.source("client_id"),
+            ground.source("client_secret")
         ),
-        oauth: OAuth::new(resolved, wire),
+        oauth: OAuth::new(ground.resolved, ground.wire.clone()),
         extra: [
             ("authorization_details", "authorization_details"),
             ("group_id", "assume_group"),
         ]
         .into_iter()
-        .filter_map(|(attribute, field)| Some((field, resolved.get(attribute)?.to_owned())))
+        .filter_map(|(attribute, field)| Some((field, ground.text(attribute)?.to_owned())))
         .collect(),
         client_id: client_id.clone(),
         scope,
@@ -47,7 +38,8 @@ pub(crate) fn make(resolved: &Arc<Resolved>, wire: Wire) -> Result<Chosen> {
         auth_type: "oauth-m2m",
         principal: format!("oauth-m2m-{}", Secret::new(identity).fingerprint()),
         login_name: Some(client_id),
-        tokens: Tokens::Renewed(TokenCache::new(Box::new(source), clock)),
+        tokens: Tokens::renewed(source, ground),
+        wire: ground.wire.clone(),
     })
 }
 

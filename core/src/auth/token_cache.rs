@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use http::HeaderMap;
 use tokio::sync::watch;
 
 use crate::clock::{BoxFuture, Clock, Deadline, Moment};
@@ -28,6 +29,25 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 /// Fetches a token; used by the cache only, at most once at a time.
 pub(crate) trait TokenSource: fmt::Debug + Send + Sync + 'static {
     fn fetch(&self, deadline: Deadline, retry: Retry) -> BoxFuture<'_, Result<Fetched>>;
+
+    /// Asks the cloud for the workspace's host, where the configuration names the workspace otherwise.
+    fn host(&self, _deadline: Deadline, _retry: Retry) -> BoxFuture<'_, Result<String>> {
+        Box::pin(async {
+            Err(Error::new(
+                Code::ConfigMissingHost,
+                "no workspace host is configured",
+            ))
+        })
+    }
+
+    /// What a caller is told who could not wait until the end of a fetch.
+    fn late(&self, allowed: Duration) -> Error {
+        Error::new(
+            Code::HttpTimeout,
+            format!("no workspace token within {} ms", allowed.as_millis()),
+        )
+        .with_hint("Check the network between here and the workspace's token endpoint")
+    }
 }
 
 /// A token as it was given.
@@ -37,6 +57,20 @@ pub(crate) struct Fetched {
     pub(crate) scheme: String,
     /// From now; `None`: until it is refused.
     pub(crate) lifetime: Option<Duration>,
+    /// What must accompany it on every call.
+    pub(crate) headers: HeaderMap,
+}
+
+impl Fetched {
+    /// A token for `Authorization: Bearer`.
+    pub(crate) fn bearer(token: Secret, lifetime: Option<Duration>) -> Fetched {
+        Fetched {
+            token,
+            scheme: "Bearer".to_owned(),
+            lifetime,
+            headers: HeaderMap::new(),
+        }
+    }
 }
 
 /// A token with its times, on both clocks: it has passed a point when either clock says so.
@@ -44,6 +78,7 @@ pub(crate) struct Fetched {
 pub(crate) struct CachedToken {
     token: Secret,
     scheme: String,
+    headers: HeaderMap,
     stale: Option<Moment>,
     expired: Option<Moment>,
 }
@@ -64,6 +99,7 @@ impl CachedToken {
         CachedToken {
             token: fetched.token,
             scheme: fetched.scheme,
+            headers: fetched.headers,
             stale: lifetime.map(|life| after(fresh(life))),
             expired: lifetime.map(|life| after(usable(life))),
         }
@@ -75,6 +111,10 @@ impl CachedToken {
 
     pub(crate) fn scheme(&self) -> &str {
         &self.scheme
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     fn is_stale(&self, now: Moment) -> bool {
@@ -170,13 +210,15 @@ impl TokenCache {
             ))
         };
         let allowed = deadline.left(clock);
-        deadline.limit(clock, waiting).await.unwrap_or_else(|| {
-            Err(Error::new(
-                Code::HttpTimeout,
-                format!("no workspace token within {} ms", allowed.as_millis()),
-            )
-            .with_hint("Check the network between here and the workspace's token endpoint"))
-        })
+        deadline
+            .limit(clock, waiting)
+            .await
+            .unwrap_or_else(|| Err(self.0.source.late(allowed)))
+    }
+
+    /// The workspace's host, from the cloud.
+    pub(crate) async fn host(&self, deadline: Deadline, retry: Retry) -> Result<String> {
+        self.0.source.host(deadline, retry).await
     }
 
     /// The workspace refused this token: it is dropped, unless another has taken its place.

@@ -62,6 +62,13 @@ impl Environment {
             .find_map(|name| self.var(name).map(|value| (*name, value)))
     }
 
+    /// All variables, for a child process.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The home directory.
     pub fn home(&self) -> Option<&Path> {
         self.home.as_deref()

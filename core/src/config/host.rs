@@ -86,6 +86,24 @@ pub(crate) fn normalise(text: &str, from: &str) -> Result<Normalised> {
     })
 }
 
+/// The origin alone; an account console is refused.
+pub(crate) fn normalise_host(text: &str, from: &str) -> Result<String> {
+    let host = normalise(text, from)?;
+    if is_account(&host.origin) {
+        return Err(account_host(&host.origin, from));
+    }
+    Ok(host.origin)
+}
+
+/// What is said of an account console, which has no Lakebase API.
+pub(crate) fn account_host(origin: &str, from: &str) -> Error {
+    Error::new(
+        Code::AuthAccountHost,
+        format!("resolve: {origin} from {from} is the account console, which has no Lakebase API"),
+    )
+    .with_hint("Give the host of the workspace that owns the Lakebase project")
+}
+
 fn no_host(from: &str) -> Error {
     Error::new(
         Code::ConfigMissingHost,

@@ -18,4 +18,4 @@ pub use environment::Environment;
 pub use resolved::{Resolved, Source, Value, resolve};
 pub use settings::Settings;
 
-pub(crate) use host::is_loopback;
+pub(crate) use host::{is_loopback, normalise_host};

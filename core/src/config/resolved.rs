@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::code::Code;
 use crate::config::attribute::{ATTRIBUTES, Attribute, Kind, find, parse_bool};
-use crate::config::host::{is_account, normalise};
+use crate::config::host::{account_host, is_account, normalise};
 use crate::config::profile::{Found, load};
 use crate::config::{Environment, Settings};
 use crate::error::{Error, Result};
@@ -155,6 +155,14 @@ impl Resolved {
         self.get(name)?.parse().ok()
     }
 
+    /// A truth value, if it is set and is one.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        let value = self.value(name)?;
+        (value.attribute.kind == Kind::Bool)
+            .then(|| parse_bool(value.text.expose()))
+            .flatten()
+    }
+
     /// The workspace's origin, without a final slash.
     pub fn host(&self) -> Option<&str> {
         self.get("host")
@@ -163,6 +171,10 @@ impl Resolved {
     /// The environment that was asked.
     pub fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    pub(crate) fn shared_environment(&self) -> Arc<Environment> {
+        Arc::clone(&self.environment)
     }
 
     /// OAuth scopes: sorted, without duplicates, `all-apis` unless set.
@@ -380,14 +392,7 @@ impl Resolved {
         let source = value.source.clone();
         let host = normalise(value.text.expose(), &source.to_string())?;
         if is_account(&host.origin) {
-            return Err(Error::new(
-                Code::AuthAccountHost,
-                format!(
-                    "resolve: {} from {source} is the account console, which has no Lakebase API",
-                    host.origin
-                ),
-            )
-            .with_hint("Give the host of the workspace that owns the Lakebase project"));
+            return Err(account_host(&host.origin, &source.to_string()));
         }
         self.set_named("host", &host.origin, source.clone());
         for (name, id) in [

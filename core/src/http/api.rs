@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
-use url::Url;
 
-use crate::auth::{Authorization, Chosen, TokenProvider, choose};
+use crate::auth::{Authorization, Identity, Outside, Settled, TokenProvider, Tried, choose};
 use crate::clock::{Clock, Deadline};
 use crate::code::Code;
 use crate::config::Resolved;
@@ -75,10 +74,8 @@ pub struct Api(Arc<Inner>);
 
 struct Inner {
     wire: Wire,
-    origin: Url,
-    host: String,
     workspace_id: Option<HeaderValue>,
-    chosen: Chosen,
+    identity: Identity,
     resolved: Arc<Resolved>,
 }
 
@@ -92,9 +89,10 @@ impl fmt::Debug for Api {
 }
 
 impl Api {
-    /// Picks the authentication type and checks that all it needs is there. No I/O.
+    /// Picks the authentication types that have all they need. No I/O but looking for programs and files.
     pub fn new(
         resolved: Arc<Resolved>,
+        outside: &Outside,
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
         dice: Arc<dyn Dice>,
@@ -110,24 +108,20 @@ impl Api {
             secrets: known_secrets(&resolved),
             attempt: seconds("http_timeout_seconds"),
             budget: seconds("retry_timeout_seconds"),
+            workspace_id: Arc::default(),
         };
-        let chosen = choose(&resolved, provider, |auth_type| {
+        let candidates = choose(&resolved, provider, outside, |auth_type| {
             wire.user_agent = user_agent(auth_type, product)?;
             Ok(wire.clone())
         })?;
-        let host = resolved.host().unwrap_or_default().to_owned();
-        let origin = Url::parse(&host).map_err(|cause| {
-            Error::new(Code::Internal, "a normalised host is no address").with_source(cause)
-        })?;
+        let identity = Identity::new(candidates, &resolved)?;
         for note in resolved.notes() {
             tracing::warn!("{note}");
         }
         Ok(Api(Arc::new(Inner {
             wire,
-            origin,
             workspace_id: workspace_header(&resolved)?,
-            host,
-            chosen,
+            identity,
             resolved,
         })))
     }
@@ -138,18 +132,25 @@ impl Api {
     pub async fn call(&self, call: Call<'_>) -> Result<Answer> {
         let inner = &*self.0;
         let deadline = inner.wire.bounded(call.deadline);
-        let mut request = self.request(&call)?;
+        let settled = self.settled(deadline, call.retry).await?;
+        let mut request = Api::request(&call, settled)?;
         let mut renewed = false;
         loop {
-            let authorization = inner
+            let authorization = settled
                 .chosen
                 .authorization(deadline, call.retry, &*inner.wire.clock)
                 .await?;
-            request
-                .headers
-                .insert(AUTHORIZATION, authorization.header()?);
-            let response = inner.wire.exchange(&request, deadline, call.retry).await?;
-            if response.status == 401 && !renewed && inner.chosen.drop_token(&authorization) {
+            authorization.apply(&mut request.headers)?;
+            let id = inner.workspace_id.as_ref();
+            if let Some(id) = id.or_else(|| inner.wire.workspace_id.get()) {
+                request.headers.insert(WORKSPACE, id.clone());
+            }
+            let response = settled
+                .chosen
+                .wire
+                .exchange(&request, deadline, call.retry)
+                .await?;
+            if response.status == 401 && !renewed && settled.chosen.drop_token(&authorization) {
                 renewed = true;
                 continue;
             }
@@ -157,24 +158,64 @@ impl Api {
         }
     }
 
-    /// The workspace's origin, without a final slash.
+    /// Settles on one identity, which takes a token where several types have all they need.
+    pub async fn settle(&self, deadline: Deadline, retry: Retry) -> Result<()> {
+        let deadline = self.0.wire.bounded(deadline);
+        self.settled(deadline, retry).await.map(drop)
+    }
+
+    /// Fetches a workspace token and throws it away: whether the identity is accepted.
+    pub async fn check(&self, deadline: Deadline) -> Result<()> {
+        let deadline = self.0.wire.bounded(deadline);
+        let settled = self.settled(deadline, Retry::WithinDeadline).await?;
+        let clock = &*self.0.wire.clock;
+        settled
+            .chosen
+            .authorization(deadline, Retry::WithinDeadline, clock)
+            .await
+            .map(drop)
+    }
+
+    async fn settled(&self, deadline: Deadline, retry: Retry) -> Result<&Settled> {
+        let inner = &*self.0;
+        inner
+            .identity
+            .settle(&inner.resolved, deadline, retry, &*inner.wire.clock)
+            .await
+    }
+
+    /// The workspace's origin, without a final slash; empty while only the cloud knows it.
     pub fn host(&self) -> &str {
-        &self.0.host
+        let settled = self.0.identity.current();
+        settled.map_or_else(
+            || self.0.resolved.host().unwrap_or_default(),
+            |settled| &settled.host,
+        )
     }
 
-    /// A one-way name of the identity: stable, without I/O, no secret.
+    /// A one-way name of the identity: stable, no secret. Empty until it is settled.
     pub fn principal(&self) -> &str {
-        &self.0.chosen.principal
+        let settled = self.0.identity.current();
+        settled.map_or("", |settled| &settled.chosen.principal)
     }
 
-    /// What is known of the Postgres user without a request: the client id for oauth-m2m.
+    /// What is known of the Postgres user without a request: the client id of a service principal.
     pub fn login_name(&self) -> Option<&str> {
-        self.0.chosen.login_name.as_deref()
+        self.0.identity.current()?.chosen.login_name.as_deref()
     }
 
-    /// The authentication type in use: `pat`, `oauth-m2m`, `host-callback`.
+    /// The authentication type in use, or the first that will be tried: `pat`, `oauth-m2m`, `host-callback`.
     pub fn auth_type(&self) -> &str {
-        self.0.chosen.auth_type
+        let settled = self.0.identity.current();
+        settled
+            .map(|settled| settled.chosen.auth_type)
+            .or_else(|| self.0.identity.usable().next())
+            .unwrap_or_default()
+    }
+
+    /// What was tried before it, or lacks something.
+    pub fn tried(&self) -> Vec<Tried> {
+        self.0.identity.tried()
     }
 
     /// The configuration behind it, each value with its source.
@@ -185,24 +226,20 @@ impl Api {
     /// Takes over another door's workspace token if it is the same identity on the same host; takes no lock of the
     /// other one, so that a forked child may ask its parent's.
     pub fn inherit(&self, parent: &Api) {
-        if self.host() == parent.host() && self.principal() == parent.principal() {
-            self.0.chosen.inherit(&parent.0.chosen);
+        if self.0.resolved.host() == parent.0.resolved.host() {
+            self.0.identity.inherit(&parent.0.identity);
         }
     }
 
-    fn request(&self, call: &Call<'_>) -> Result<Request> {
-        let inner = &*self.0;
-        let mut url = inner.origin.clone();
+    fn request(call: &Call<'_>, settled: &Settled) -> Result<Request> {
+        let mut url = settled.origin.clone();
         url.set_path(call.path);
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(call.query);
         }
         let mut headers = HeaderMap::new();
-        headers.insert(USER_AGENT, inner.wire.user_agent.clone());
+        headers.insert(USER_AGENT, settled.chosen.wire.user_agent.clone());
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        if let Some(id) = &inner.workspace_id {
-            headers.insert(WORKSPACE, id.clone());
-        }
         let body = match &call.body {
             Some(body) => {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -229,10 +266,8 @@ impl Api {
     ) -> Result<Answer> {
         let inner = &*self.0;
         let what = format!("{} {}", call.method, call.path);
-        let host = inner
-            .host
-            .split_once("://")
-            .map_or(inner.host.as_str(), |(_, host)| host);
+        let host = self.host();
+        let host = host.split_once("://").map_or(host, |(_, host)| host);
         if !(200..300).contains(&response.status) {
             let mut secrets = inner.wire.secrets.to_vec();
             secrets.push(authorization.token().clone());

@@ -12,6 +12,7 @@ use crate::http::transport::Response;
 use crate::secret::Secret;
 
 const LONGEST_TEXT: usize = 600;
+const UNKNOWN_TOKEN: &str = "Invalid access token";
 
 /// What was asked of whom, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +51,18 @@ pub(crate) fn refusal(asked: Asked<'_>, response: &Response) -> Error {
     if let Some(text) = &said.text {
         message = format!("{message}: {}", tidy(text, asked.secrets));
     }
-    let code = code_for(response.status, said.code.as_deref());
+    let code = match code_for(response.status, said.code.as_deref()) {
+        // A personal access token that is unknown gets the same code as a missing permission, and another remedy.
+        Code::ApiPermissionDenied
+            if said
+                .text
+                .as_deref()
+                .is_some_and(|text| text.starts_with(UNKNOWN_TOKEN)) =>
+        {
+            Code::AuthDenied
+        }
+        code => code,
+    };
     let error = Error::new(code, message)
         .with_http(
             response.status,

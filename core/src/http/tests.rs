@@ -39,6 +39,7 @@ impl Bench {
         let clock = ManualClock::at(NOW);
         let api = Api::new(
             Arc::new(resolved),
+            &crate::auth::Outside::default(),
             Arc::clone(&wire) as _,
             Arc::new(clock.clone()),
             Arc::new(FixedDice(1.0)),

@@ -1,7 +1,7 @@
 //! Sending with retries: what API calls and token requests have in common.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -32,6 +32,8 @@ pub(crate) struct Wire {
     /// The longest an attempt may take, and a call.
     pub(crate) attempt: Option<Duration>,
     pub(crate) budget: Option<Duration>,
+    /// The workspace's id, once its host has told it.
+    pub(crate) workspace_id: Arc<OnceLock<HeaderValue>>,
 }
 
 impl fmt::Debug for Wire {
@@ -43,6 +45,15 @@ impl fmt::Debug for Wire {
 }
 
 impl Wire {
+    /// The same, with one secret more that is not to be shown.
+    pub(crate) fn hiding(&self, secret: &Secret) -> Wire {
+        let secrets = self.secrets.iter().chain([secret]).cloned().collect();
+        Wire {
+            secrets,
+            ..self.clone()
+        }
+    }
+
     /// The caller's deadline, or the end of our own budget if that is sooner.
     pub(crate) fn bounded(&self, deadline: Deadline) -> Deadline {
         deadline.within(&*self.clock, self.budget.unwrap_or(BUDGET))

@@ -92,7 +92,7 @@ fn permutations_that_do_not() {
         (&[][..], &[][..], Code::AuthNotConfigured, golden("")),
         (&[], &[("DATABRICKS_HOST", "x")], Code::AuthNotConfigured, golden(". Config: host=https://x. Env: DATABRICKS_HOST")),
         (&[], &[("DATABRICKS_TOKEN", "x")], Code::ConfigMissingHost, golden(". Config: token=***. Env: DATABRICKS_TOKEN")),
-        (&[], &[("DATABRICKS_USERNAME", "x"), ("DATABRICKS_PASSWORD", "x")], Code::AuthNotConfigured, golden(". Config: username=x, password=***. Env: DATABRICKS_USERNAME, DATABRICKS_PASSWORD")),
+        (&[], &[("DATABRICKS_USERNAME", "x"), ("DATABRICKS_PASSWORD", "x")], Code::ConfigMissingHost, golden(". Config: username=x, password=***. Env: DATABRICKS_USERNAME, DATABRICKS_PASSWORD")),
         (&[], &[("DATABRICKS_CONFIG_FILE", "x")], Code::AuthNotConfigured, golden(". Config: config_file=x. Env: DATABRICKS_CONFIG_FILE")),
         (&[("host", "x")], &[("DATABRICKS_CLIENT_ID", "i")], Code::AuthNotConfigured, golden(". Config: host=https://x, client_id=i. Env: DATABRICKS_CLIENT_ID")),
         (
@@ -112,25 +112,35 @@ fn permutations_that_do_not() {
 fn what_each_type_lacked_is_listed() {
     let error = chosen(&[("host", "x"), ("client_id", "i")], &[]).unwrap_err();
     let hint = error.hint().unwrap();
-    assert!(
-        hint.starts_with("Tried pat (no token), oauth-m2m (no client_secret)"),
-        "{hint}"
-    );
-    assert!(
-        hint.contains("Not supported by this version: basic, databricks-cli"),
-        "{hint}"
-    );
+    for (place, reason) in [
+        (
+            0,
+            "Tried pat (no token), basic (no username, password), oauth-m2m (no client_secret), metadata-service (no metadata_service_url), ",
+        ),
+        (
+            1,
+            "file-oidc (no oidc_token_filepath), databricks-cli (databricks CLI not found), github-oidc-azure",
+        ),
+        (
+            1,
+            "azure-cli (the host is no workspace on Azure), google-credentials (no google_credentials)",
+        ),
+        (1, "model-serving (not inside model serving)"),
+    ] {
+        let at = hint.find(reason);
+        assert!(
+            at.is_some_and(|at| place > 0 || at == 0),
+            "{reason} in {hint}"
+        );
+    }
 
-    let env = [
-        ("DATABRICKS_USERNAME", "u"),
-        ("DATABRICKS_PASSWORD", "planted"),
-    ];
+    let env = [("GOOGLE_CREDENTIALS", "planted")];
     let error = chosen(&[("host", "x")], &env).unwrap_err();
     assert!(
         error
             .hint()
             .unwrap()
-            .contains("basic (configured, but not supported by this version)"),
+            .contains("google-credentials (configured, but not supported by this version)"),
         "{error}"
     );
     assert!(!format!("{error} {error:?}").contains("planted"));
@@ -147,7 +157,12 @@ fn a_pinned_type_is_the_only_one_tried() {
         (
             &[("host", "x"), ("auth_type", "azure-cli"), ("token", "t")],
             Code::AuthNotConfigured,
-            "azure-cli: this auth type (from explicit setting) is not supported by this version",
+            "azure-cli: the host is no workspace on Azure. Config: host=https://x, token=***",
+        ),
+        (
+            &[("host", "x"), ("auth_type", "google-id"), ("token", "t")],
+            Code::AuthNotConfigured,
+            "google-id: this auth type (from explicit setting) is not supported by this version",
         ),
         (
             &[("host", "x"), ("auth_type", "oauth-m2m"), ("token", "t")],

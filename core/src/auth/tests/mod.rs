@@ -36,6 +36,7 @@ fn api(
     )?;
     Api::new(
         Arc::new(resolved),
+        &crate::auth::Outside::default(),
         Arc::clone(transport) as _,
         Arc::new(clock.clone()),
         Arc::new(FixedDice(0.5)),
