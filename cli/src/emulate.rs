@@ -35,7 +35,8 @@ Examples:
 
 Well-known credentials: DATABRICKS_TOKEN=dapi-emulator, or client id 00000000-0000-4000-8000-000000000001 with secret
 emulator-secret. The admin API (its URL and token stand in the ready line) has, under /_emulator: health, ready, state,
-requests?since=N, reset, clock, tokens, faults, endpoints/{uid or name}, connections, connections/kill, shutdown.";
+requests?since=N, reset, clock, tokens, faults, endpoints/{uid or name}, connections, connections/kill, shutdown.
+What is unpacked for Postgres is kept in $LAKEKEY_CACHE_DIR, else in your cache directory (as root: in the temporary one).";
 
 /// Options of `lakekey emulate`.
 #[derive(Debug, Args)]

@@ -78,7 +78,12 @@ pub trait Directory: Send + Sync + 'static {
     /// An added fault or a branch's youth may make the authorization step refuse: the optional reason to append.
     fn external_refusal(&self, endpoint: &Endpoint) -> Option<Option<String>>;
     /// Whether `role` may log in to `endpoint` with `password`.
-    fn check_login(&self, endpoint: &Endpoint, role: &str, password: &str) -> Result<(), LoginRefusal>;
+    fn check_login(
+        &self,
+        endpoint: &Endpoint,
+        role: &str,
+        password: &str,
+    ) -> Result<(), LoginRefusal>;
     /// The roles that must exist in Postgres when the branch's cluster first starts.
     fn roles(&self, branch_uid: &str) -> Vec<Role>;
     /// The databases that must exist, each with its owner.
