@@ -1,0 +1,259 @@
+//! The steps of one case, done with the Rust crate.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use lakekey::clock::SystemClock;
+use lakekey::config::Environment;
+use lakekey::conn::{Keyword, Params, WithPassword};
+use lakekey::credential::Store;
+use lakekey::jitter::SystemDice;
+use lakekey::{Client, ClientOptions, ConnectRequest, CredentialRequest};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde_json::{Value, json};
+use tokio_postgres::config::SslMode;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::Admin;
+use crate::case::{Args, Fields, Step, Wrong, matches};
+
+/// Why a step did not succeed.
+enum Stop {
+    Wrong(Wrong),
+    Error(lakekey::Error),
+}
+
+impl From<lakekey::Error> for Stop {
+    fn from(error: lakekey::Error) -> Stop {
+        Stop::Error(error)
+    }
+}
+
+/// One case, with a store of its own: as a process has one in the other languages.
+pub(crate) struct Run<'a> {
+    options: ClientOptions,
+    names: BTreeMap<String, String>,
+    admin: &'a Admin,
+    client: Option<Client>,
+}
+
+impl Run<'_> {
+    pub(crate) fn new<'a>(
+        env: Vec<(String, String)>,
+        home: &Path,
+        names: BTreeMap<String, String>,
+        admin: &'a Admin,
+    ) -> Run<'a> {
+        let options = ClientOptions {
+            environment: Environment::from_pairs(env).with_home(home),
+            store: Store::new(Arc::new(SystemClock), Arc::new(SystemDice)),
+            ..ClientOptions::default()
+        };
+        Run {
+            options,
+            names,
+            admin,
+            client: None,
+        }
+    }
+
+    pub(crate) async fn steps(&mut self, steps: &[Step]) -> Result<(), Wrong> {
+        for (number, step) in (1..).zip(steps) {
+            let end = Instant::now() + Duration::from_secs_f64(step.until_s.unwrap_or(0.0));
+            while let Err(wrong) = self.step(step).await {
+                if Instant::now() >= end {
+                    return Err(format!("step {number} ({}): {wrong}", step.op));
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), Wrong> {
+        let step = step.filled(&self.names)?;
+        let found = match (self.perform(&step.op, step.args).await, step.error) {
+            (Err(Stop::Wrong(wrong)), _) => return Err(wrong),
+            (Err(Stop::Error(error)), Some(expected)) => return expected.matches(&error),
+            (Err(Stop::Error(error)), None) => {
+                return Err(format!("it failed: {} {error}", error.code().slug()));
+            }
+            (Ok(_), Some(_)) => return Err("it succeeded, and an error was expected".to_owned()),
+            (Ok(found), None) => found,
+        };
+        matches(&found, &step.expect)?;
+        for (field, name) in step.save {
+            let value = found.get(&field).and_then(Value::as_str);
+            let value = value.ok_or(format!("there is no {field} to save"))?;
+            self.names.insert(name, value.to_owned());
+        }
+        Ok(())
+    }
+
+    async fn perform(&mut self, op: &str, args: Args) -> Result<Fields, Stop> {
+        if op == "admin" {
+            let answer = self.admin.call(&args.call, &Value::Object(args.body));
+            return answer.map(|_| Fields::new()).map_err(Stop::Wrong);
+        }
+        if op == "client" {
+            let mut options = self.options.clone();
+            for (name, value) in args.settings {
+                options.settings.set(name, value);
+            }
+            options.target = args.target;
+            options.product = args.product;
+            options.timeout = args
+                .timeout_s
+                .map_or(options.timeout, Duration::from_secs_f64);
+            self.client = Some(Client::new(options)?);
+            return Ok(Fields::new());
+        }
+        let client = match &self.client {
+            Some(client) => client.clone(),
+            None => Client::new(self.options.clone())?,
+        };
+        self.client = Some(client.clone());
+        let wanted = CredentialRequest {
+            target: args.target.clone(),
+            ttl: args.ttl_s.map(Duration::from_secs_f64),
+            timeout: args.timeout_s.map(Duration::from_secs_f64),
+        };
+        match op {
+            "token" | "credential" => {
+                let credential = client.credential(&wanted).await?.credential;
+                let token = credential.token().expose();
+                let lived_ms = credential.expires_at_ms() - credential.issued_at_ms();
+                Ok(fields(json!({
+                    "token": token,
+                    "subject": subject(token),
+                    "endpoint": credential.endpoint(),
+                    "lifetime_s": (lived_ms + 500) / 1000,
+                })))
+            }
+            "storm" => {
+                let calls: Vec<_> = (0..args.count)
+                    .map(|_| {
+                        let (client, wanted) = (client.clone(), wanted.clone());
+                        tokio::spawn(async move { client.credential(&wanted).await })
+                    })
+                    .collect();
+                let mut tokens = BTreeSet::new();
+                for call in calls {
+                    let lease = call
+                        .await
+                        .map_err(|error| Stop::Wrong(error.to_string()))??;
+                    tokens.insert(lease.credential.token().expose().to_owned());
+                }
+                Ok(fields(json!({ "distinct": tokens.len() })))
+            }
+            "invalidate" => Ok(fields(json!({ "fresh": client.invalidate(&args.token) }))),
+            "close" => {
+                client.close();
+                Ok(Fields::new())
+            }
+            "connect_params" | "conninfo" | "login" => {
+                let request = ConnectRequest {
+                    target: args.target,
+                    database: args.database,
+                    user: args.user,
+                    port: args.port,
+                    sslmode: args.sslmode,
+                    sslrootcert: args.sslrootcert,
+                    ttl: wanted.ttl,
+                    timeout: wanted.timeout,
+                    ..ConnectRequest::default()
+                };
+                let params = client.connect_params(&request).await?.params;
+                Ok(match op {
+                    "conninfo" => {
+                        fields(json!({ "conninfo": params.to_keyword(WithPassword::Yes) }))
+                    }
+                    "login" => login(&params, args.password.as_deref())
+                        .await
+                        .map_err(Stop::Wrong)?,
+                    _ => params
+                        .pairs(WithPassword::Yes)
+                        .map(|(keyword, value)| (keyword.name().to_owned(), json!(value)))
+                        .collect(),
+                })
+            }
+            _ => Err(Stop::Wrong("there is no such op".to_owned())),
+        }
+    }
+}
+
+fn fields(object: Value) -> Fields {
+    match object {
+        Value::Object(fields) => fields.into_iter().collect(),
+        _ => Fields::new(),
+    }
+}
+
+fn subject(token: &str) -> Option<String> {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims: Value = serde_json::from_slice(&payload).ok()?;
+    claims["sub"].as_str().map(str::to_owned)
+}
+
+/// Logs in by tokio-postgres, verified by name.
+async fn login(params: &Params, password: Option<&str>) -> Result<Fields, Wrong> {
+    let text = |keyword| params.get(keyword).unwrap_or_default();
+    let first = |keyword| text(keyword).split(',').next().unwrap_or_default();
+    let mut config = tokio_postgres::Config::new();
+    let credential = params.password().ok_or("there is no password")?;
+    let address: IpAddr = first(Keyword::Hostaddr).parse().map_err(|_| "no address")?;
+    config
+        .host(first(Keyword::Host))
+        .hostaddr(address)
+        .port(first(Keyword::Port).parse().map_err(|_| "no port")?)
+        .user(text(Keyword::User))
+        .dbname(text(Keyword::Dbname))
+        .password(password.unwrap_or(credential.expose()))
+        .connect_timeout(Duration::from_secs(10))
+        .ssl_mode(match params.sslmode() {
+            Some("disable") => SslMode::Disable,
+            _ => SslMode::Require,
+        });
+    let refused = |error: &tokio_postgres::Error| match error.as_db_error() {
+        Some(said) => fields(json!({ "refused": said.message() })),
+        None => fields(json!({ "refused": format!("{error:?}") })),
+    };
+    let (session, connection) = match config.connect(tls(params)).await {
+        Ok(connected) => connected,
+        Err(error) => return Ok(refused(&error)),
+    };
+    let connection = tokio::spawn(connection);
+    let row = session
+        .query_one("select current_user::text, current_database()::text", &[])
+        .await
+        .map_err(|error| error.to_string())?;
+    let (user, database): (String, String) = (row.get(0), row.get(1));
+    drop(session);
+    connection
+        .await
+        .map_err(|error| error.to_string())?
+        .map_err(|error| error.to_string())?;
+    Ok(fields(json!({ "user": user, "database": database })))
+}
+
+fn tls(params: &Params) -> MakeRustlsConnect {
+    let mut roots = rustls::RootCertStore::empty();
+    if let Some(file) = params.sslrootcert() {
+        for certificate in CertificateDer::pem_file_iter(file).unwrap() {
+            roots.add(certificate.unwrap()).unwrap();
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    MakeRustlsConnect::new(config)
+}
