@@ -322,6 +322,12 @@ mod tests {
             ),
             (
                 403,
+                r#"{"error_code":"PERMISSION_DENIED","message":"Invalid access token."}"#,
+                Code::AuthDenied,
+                "Invalid access token.",
+            ),
+            (
+                403,
                 r#"{"error":"sentence of API 1.2"}"#,
                 Code::ApiPermissionDenied,
                 "403: sentence of API 1.2",

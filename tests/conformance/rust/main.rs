@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use case::{Case, Fields, File, Wrong};
 use lakekey_emulator::{Emulator, Options};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 use crate::run::Run;
 
@@ -76,7 +77,7 @@ fn load() -> Vec<Case> {
 }
 
 /// What is wrong with a case, if anything.
-async fn prove(case: &Case, emulator: &Emulator, admin: &Admin) -> Result<(), Wrong> {
+fn prove(case: &Case, emulator: &Emulator, admin: &Admin) -> Result<(), Wrong> {
     admin.call("POST /reset", &json!({}))?;
     let home = tempfile::tempdir().unwrap();
     let mut names: BTreeMap<String, String> = emulator.environment().into_iter().collect();
@@ -95,33 +96,32 @@ async fn prove(case: &Case, emulator: &Emulator, admin: &Admin) -> Result<(), Wr
             env.push((name.clone(), value.as_str().unwrap().to_owned()));
         }
     }
-    Run::new(env, home.path(), names, admin)
-        .steps(&case.steps)
-        .await?;
-    let Some(expected) = &case.requests else {
-        return Ok(());
-    };
+    // A case has its own process in the other languages; here its background work ends with its runtime.
+    let runtime = Runtime::new().unwrap();
+    let outcome = runtime.block_on(Run::new(env, home.path(), names, admin).steps(&case.steps));
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    outcome?;
     let end = Instant::now() + Duration::from_secs(2);
     loop {
         let counters = &admin.call("GET /requests", &json!({}))?["counters"];
         let counts = counts(&counters["requests"]);
         let ended: u64 = counts.values().filter_map(Value::as_u64).sum();
-        let mut wanted: Fields = counts
-            .keys()
-            .map(|route| (route.clone(), Value::Null))
-            .collect();
-        wanted.extend(expected.clone());
-        let judged = case::matches(&counts, &wanted)
-            .map_err(|wrong| format!("requests: {wrong}"))
-            .and_then(|()| {
-                (Some(ended) == counters["requests_total"].as_u64())
-                    .then_some(())
-                    .ok_or_else(|| "requests: one has not ended".to_owned())
-            });
+        let judged = match &case.requests {
+            _ if Some(ended) != counters["requests_total"].as_u64() => {
+                Err("one has not ended".to_owned())
+            }
+            Some(expected) => {
+                let unnamed = counts.keys().map(|route| (route.clone(), Value::Null));
+                let mut wanted: Fields = unnamed.collect();
+                wanted.extend(expected.clone());
+                case::matches(&counts, &wanted)
+            }
+            None => Ok(()),
+        };
         if judged.is_ok() || Instant::now() > end {
-            return judged;
+            return judged.map_err(|wrong| format!("requests: {wrong}"));
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -137,8 +137,7 @@ fn counts(requests: &Value) -> Fields {
         .collect()
 }
 
-#[tokio::main]
-async fn main() {
+fn main() {
     let begun = Instant::now();
     let chosen: Vec<String> = std::env::args()
         .skip(1)
@@ -146,16 +145,19 @@ async fn main() {
         .collect();
     let mut cases = load();
     cases.retain(|case| chosen.is_empty() || chosen.contains(&case.id));
+    let runtime = Runtime::new().unwrap();
     let mut options = Options::default();
     options.projects = vec!["shop".to_owned()];
-    let emulator = Emulator::start(options).await.expect("the emulator starts");
+    let emulator = runtime
+        .block_on(Emulator::start(options))
+        .expect("the emulator starts");
     let admin = Admin {
         url: emulator.urls().admin.clone(),
         token: emulator.admin_token().to_owned(),
     };
     let mut failed = 0;
     for case in &cases {
-        if let Err(wrong) = prove(case, &emulator, &admin).await {
+        if let Err(wrong) = prove(case, &emulator, &admin) {
             failed += 1;
             println!(
                 "FAILED {}: {wrong}\n  which is to prove: {}",
@@ -163,11 +165,13 @@ async fn main() {
             );
         }
     }
-    emulator.shutdown().await;
+    runtime.block_on(emulator.shutdown());
     println!(
         "== {} passed, {failed} failed in {:.1} s: conformance, Rust ==",
         cases.len() - failed,
         begun.elapsed().as_secs_f64()
     );
-    assert!(failed == 0 && !cases.is_empty());
+    if failed > 0 || cases.is_empty() {
+        std::process::exit(1);
+    }
 }
