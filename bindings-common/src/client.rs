@@ -22,6 +22,7 @@ use crate::call::Call;
 use crate::cancel::CancelHandle;
 use crate::error::{FfiError, Result};
 use crate::fork::Tag;
+use crate::glance;
 use crate::guard::guard_async;
 use crate::plain::{ConnectParams, ConnectRequest, CredentialRequest, Options};
 use crate::provider::{Guarded, HostTokenProvider};
@@ -140,12 +141,15 @@ impl Handle {
 
     /// Takes a token out of the cache because Postgres refused it; whether a fresh one is due.
     pub fn invalidate(&self, token: &str) -> Result<bool> {
-        Ok(self.current()?.client.invalidate(token))
+        let due = self.current()?.client.invalidate(token);
+        glance::changed();
+        Ok(due)
     }
 
     /// Ends the client: later calls fail with `CLOSED`. Calls under way end by themselves.
     pub fn close(&self) -> Result<()> {
         self.current()?.client.close();
+        glance::changed();
         Ok(())
     }
 

@@ -15,6 +15,7 @@ pub mod cancel;
 pub mod client;
 pub mod error;
 pub mod fork;
+pub mod glance;
 pub mod guard;
 pub mod login;
 pub mod logs;

@@ -1,10 +1,10 @@
 //! The client as Python sees it. Its public face is `lakekey.Client`, which adds the `async` methods.
 
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, TryLockError};
 
 use lakekey_ffi::plain::{CredentialRequest, Options};
 use lakekey_ffi::provider::HostTokenProvider;
-use lakekey_ffi::{Call, Handle, Lease, Result};
+use lakekey_ffi::{Call, Handle, Lease, Result, glance};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -20,26 +20,42 @@ use crate::seconds::{Millis, millis};
 #[pyclass(frozen, subclass, module = "lakekey._lakekey")]
 pub(crate) struct Client {
     handle: Handle,
-    /// The token handed out last, as Python's own string: a kilobyte need not be copied for each login.
-    shown: Mutex<Option<(Lease, Py<PyString>)>>,
+    shown: Mutex<Option<Shown>>,
+}
+
+/// The token handed out last, as Python's own string: a kilobyte need not be copied for each login.
+struct Shown {
+    lease: Lease,
+    text: Py<PyString>,
+    /// Until when it may be handed out again without another look, if it is the default target's.
+    stamp: Option<u64>,
 }
 
 impl Client {
-    fn text(&self, py: Python<'_>, lease: Lease) -> Py<PyString> {
+    /// The default target's token, if it was looked at a moment ago.
+    fn again(&self, py: Python<'_>, stamp: Option<u64>) -> Option<Py<PyString>> {
+        let shown = self.shown.try_lock().ok()?;
+        let shown = shown.as_ref()?;
+        (stamp.is_some() && shown.stamp == stamp).then(|| shown.text.clone_ref(py))
+    }
+
+    fn text(&self, py: Python<'_>, lease: Lease, stamp: Option<u64>) -> Py<PyString> {
         // Never waits: whoever finds it taken makes a string of its own.
         let mut shown = match self.shown.try_lock() {
             Ok(shown) => shown,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return PyString::new(py, lease.token()).unbind(),
         };
-        match &*shown {
-            Some((last, text)) if last.is(&lease) => text.clone_ref(py),
-            _ => {
-                let text = PyString::new(py, lease.token()).unbind();
-                *shown = Some((lease, text.clone_ref(py)));
-                text
-            }
-        }
+        let text = match &*shown {
+            Some(last) if last.lease.is(&lease) => last.text.clone_ref(py),
+            _ => PyString::new(py, lease.token()).unbind(),
+        };
+        *shown = Some(Shown {
+            lease,
+            text: text.clone_ref(py),
+            stamp,
+        });
+        text
     }
 
     fn begin<T>(py: Python<'_>, call: Result<Call<T>>) -> PyResult<Call<T>> {
@@ -84,14 +100,23 @@ impl Client {
         ttl: Option<Millis>,
         timeout: Option<Millis>,
     ) -> PyResult<Py<PyString>> {
+        // Taken before the look, so that what happens meanwhile is not missed.
+        let stamp = if target.is_none() && ttl.is_none() {
+            glance::stamp()
+        } else {
+            None
+        };
+        if let Some(text) = self.again(py, stamp) {
+            return Ok(text);
+        }
         if ttl.is_none()
             && let Some(lease) = self.handle.peek(target)
         {
-            return Ok(self.text(py, lease));
+            return Ok(self.text(py, lease, stamp));
         }
         let call = self.handle.credential(request(target, ttl, timeout));
         let lease = wait(py, Client::begin(py, call)?)?;
-        Ok(self.text(py, lease))
+        Ok(self.text(py, lease, None))
     }
 
     /// A database credential with its times and identity.
@@ -124,13 +149,17 @@ impl Client {
 
     /// Ends the client: later calls fail. Harmless when repeated.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Ok(mut shown) = self.shown.try_lock() {
+            *shown = None;
+        }
         self.handle.close().map_err(|error| raise(py, error))
     }
 
     #[pyo3(signature = (target=None))]
     fn _peek(&self, py: Python<'_>, target: Option<&str>) -> Option<Py<PyString>> {
-        self.handle.peek(target).map(|lease| self.text(py, lease))
+        self.handle
+            .peek(target)
+            .map(|lease| self.text(py, lease, None))
     }
 
     fn _start_credential(
