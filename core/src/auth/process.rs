@@ -74,7 +74,10 @@ pub struct SystemProcess;
 impl Process for SystemProcess {
     fn run(&self, program: Program, limit: Duration) -> BoxFuture<'static, Result<Ended>> {
         Box::pin(async move {
-            tokio::task::spawn_blocking(move || run(&program, limit))
+            let (sender, news) = channel();
+            // When nobody waits any more, as at the end of a runtime, the program ends too.
+            let _waiting = Waiting(sender.clone());
+            tokio::task::spawn_blocking(move || run(&program, limit, sender, &news))
                 .await
                 .map_err(|cause| {
                     Error::new(Code::Internal, "running a program was cut off").with_source(cause)
@@ -83,13 +86,28 @@ impl Process for SystemProcess {
     }
 }
 
+struct Waiting(Sender<News>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // Nobody listens when the program has ended by itself.
+        let _ = self.0.send(News::Abandoned);
+    }
+}
+
 enum News {
+    Abandoned,
     Stdout(Vec<u8>),
     Stderr(Vec<u8>),
     Exited,
 }
 
-fn run(program: &Program, limit: Duration) -> Result<Ended> {
+fn run(
+    program: &Program,
+    limit: Duration,
+    sender: Sender<News>,
+    news: &Receiver<News>,
+) -> Result<Ended> {
     let end = Instant::now() + limit;
     let mut child = start(program).map_err(|cause| {
         Error::new(
@@ -97,7 +115,6 @@ fn run(program: &Program, limit: Duration) -> Result<Ended> {
             format!("{} cannot be run: {cause}", program.file.display()),
         )
     })?;
-    let (sender, news) = channel();
     if let Some(pipe) = child.stdout.take() {
         collect(pipe, sender.clone(), News::Stdout);
     }
@@ -105,7 +122,7 @@ fn run(program: &Program, limit: Duration) -> Result<Ended> {
         collect(pipe, sender.clone(), News::Stderr);
     }
     watch(&child, sender);
-    let (stdout, stderr, in_time) = follow(&news, end);
+    let (stdout, stderr, in_time) = follow(news, end);
     if stdout.is_none() || stderr.is_none() || !in_time {
         // Before its exit status is taken, so that its number cannot belong to somebody else yet.
         kill(&mut child);
@@ -203,6 +220,7 @@ fn follow(news: &Receiver<News>, mut end: Instant) -> (Option<Vec<u8>>, Option<V
                 exited = true;
                 end = end.min(Instant::now() + GRACE);
             }
+            Ok(News::Abandoned) => return (stdout, stderr, false),
             Err(RecvTimeoutError::Timeout) => return (stdout, stderr, exited),
             Err(RecvTimeoutError::Disconnected) => break,
         }

@@ -5,6 +5,11 @@
 mod cache;
 mod chain;
 mod exchange;
+#[cfg(unix)]
+mod standin;
+#[cfg(unix)]
+mod tools;
+mod types;
 
 use std::sync::Arc;
 use std::time::Duration;
