@@ -1,12 +1,13 @@
 //! The parts of `cargo xtask test`: which programs run, with which variables. A new language adds one entry here.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
 
 use super::count::Reader;
 use crate::repo::Repo;
-use crate::setup::{self, Ready, artifacts, node, postgres};
+use crate::setup::{self, Ready, artifacts, node, npm, postgres};
 
 /// One program that runs tests.
 pub(super) struct Step {
@@ -55,6 +56,11 @@ pub(super) const PARTS: &[Part] = &[
         steps: python_package,
     },
     Part {
+        name: "conformance",
+        what: "the same cases through every language",
+        steps: conformance,
+    },
+    Part {
         name: "oracle",
         what: "our connection strings against libpq's own parser",
         steps: oracle,
@@ -66,8 +72,8 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "node",
-        what: "the unmodified official Node client against the emulator",
-        steps: node_official,
+        what: "the npm package with pg and postgres.js, and the unmodified official client against the emulator",
+        steps: node_package,
     },
 ];
 
@@ -122,6 +128,23 @@ fn python_package(repo: &Repo) -> Result<Vec<Step>> {
     )])
 }
 
+fn conformance(repo: &Repo) -> Result<Vec<Step>> {
+    let ready = setup::everything(repo)?;
+    let mut rust = cargo_test(repo, "lakekey-conformance", &[]);
+    rust.reader = Reader::Pytest;
+    let mut command = ready.python.python();
+    command
+        .current_dir(repo.root())
+        .arg("tests/conformance/run_python.py")
+        .envs(ready.variables());
+    let python = Step {
+        label: "conformance python".to_owned(),
+        command,
+        reader: Reader::Pytest,
+    };
+    Ok(vec![rust, python])
+}
+
 fn oracle(repo: &Repo) -> Result<Vec<Step>> {
     let ready = setup::everything(repo)?;
     Ok(vec![pytest(
@@ -142,20 +165,27 @@ fn official(repo: &Repo) -> Result<Vec<Step>> {
     )])
 }
 
-fn node_official(repo: &Repo) -> Result<Vec<Step>> {
+fn node_package(repo: &Repo) -> Result<Vec<Step>> {
     postgres::install(repo)?;
     let lakekey = artifacts::command(repo, artifacts::Profile::Dev)?;
-    let folder = node::official(repo)?;
+    let (package, official) = (npm::installed(repo)?, node::official(repo)?);
+    Ok(vec![
+        node_test("node package", &package, &lakekey),
+        node_test("node official", &official, &lakekey),
+    ])
+}
+
+fn node_test(label: &str, folder: &Path, lakekey: &Path) -> Step {
     let mut command = Command::new("node");
     command
-        .current_dir(&folder)
+        .current_dir(folder)
         .args(["--test", "--test-reporter=tap", "--test-timeout=120000"])
         .env("LAKEKEY_BIN", lakekey);
-    Ok(vec![Step {
-        label: "node official".to_owned(),
+    Step {
+        label: label.to_owned(),
         command,
         reader: Reader::Node,
-    }])
+    }
 }
 
 fn cargo_test(repo: &Repo, package: &str, more: &[&str]) -> Step {
