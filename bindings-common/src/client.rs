@@ -23,7 +23,7 @@ use crate::cancel::CancelHandle;
 use crate::error::{FfiError, Result};
 use crate::fork::Tag;
 use crate::glance;
-use crate::guard::guard_async;
+use crate::guard::{guard, guard_async};
 use crate::plain::{ConnectParams, ConnectRequest, CredentialRequest, Options};
 use crate::provider::{Guarded, HostTokenProvider};
 use crate::runtime::process;
@@ -71,7 +71,7 @@ impl Handle {
         if let Some(provider) = provider {
             core.token_provider = Some(Arc::new(Guarded::new(provider, CALLBACK_LIMIT)));
         }
-        let local = Local::new(&core, None)?;
+        let local = guard(|| Local::new(&core, None))?;
         Ok(Handle {
             options: core,
             local: AtomicPtr::new(Box::into_raw(Box::new(local))),
@@ -80,7 +80,7 @@ impl Handle {
 
     /// The credential, if it is here and nothing is to be done about it: no lock, no I/O.
     pub fn peek(&self, target: Option<&str>) -> Option<Lease> {
-        let credential = self.latest().client.peek(target)?;
+        let credential = guard(|| Ok(self.latest().client.peek(target))).ok()??;
         Some(Lease {
             credential,
             cached: true,
@@ -141,14 +141,17 @@ impl Handle {
 
     /// Takes a token out of the cache because Postgres refused it; whether a fresh one is due.
     pub fn invalidate(&self, token: &str) -> Result<bool> {
-        let due = self.current()?.client.invalidate(token);
+        let due = guard(|| Ok(self.current()?.client.invalidate(token)))?;
         glance::changed();
         Ok(due)
     }
 
     /// Ends the client: later calls fail with `CLOSED`. Calls under way end by themselves.
     pub fn close(&self) -> Result<()> {
-        self.current()?.client.close();
+        guard(|| {
+            self.current()?.client.close();
+            Ok(())
+        })?;
         glance::changed();
         Ok(())
     }
@@ -189,7 +192,7 @@ impl Handle {
             if latest.tag.is_current() && !latest.broken.load(Ordering::Relaxed) {
                 return Ok(latest);
             }
-            let next = Local::new(&self.options, Some(&latest.client))?;
+            let next = guard(|| Local::new(&self.options, Some(&latest.client)))?;
             let next = Box::into_raw(Box::new(next));
             let was = std::ptr::from_ref(latest).cast_mut();
             if self

@@ -82,6 +82,9 @@ def main() -> None:
         sys.exit(f"{error.slug}: {error}")
     except psycopg.errors.UndefinedTable:
         sys.exit("the schema is missing: run `notes.py migrate`")
+    except psycopg.OperationalError as error:
+        # The pool has tried for a while; why each try failed stands in the log of `psycopg.pool`, on stderr by default.
+        sys.exit(f"no connection: {error}")
 
 
 if __name__ == "__main__":
