@@ -10,15 +10,12 @@ use crate::auth::file_oidc::text_of;
 use crate::auth::token_cache::{Fetched, TokenSource};
 use crate::clock::{BoxFuture, Deadline};
 use crate::code::Code;
+use crate::config::SERVING;
 use crate::error::{Error, Result};
 use crate::http::Retry;
 use crate::secret::Secret;
 
 const NAME: &str = "model-serving";
-const SWITCHES: [&str; 2] = [
-    "IS_IN_DB_MODEL_SERVING_ENV",
-    "IS_IN_DATABRICKS_MODEL_SERVING_ENV",
-];
 const USUAL: &str = "/var/credentials-secret";
 const FILE: &str = "model-dependencies-oauth-token";
 /// The file is replaced beside us; it does not say when.
@@ -26,7 +23,7 @@ const AGE: Duration = Duration::from_mins(5);
 
 pub(crate) fn make(ground: &Ground<'_>) -> Result<Chosen> {
     let environment = ground.resolved.environment();
-    let inside = SWITCHES
+    let inside = SERVING
         .iter()
         .any(|name| environment.var(name).is_some_and(|on| on == "true"));
     if !inside {

@@ -19,3 +19,4 @@ pub use resolved::{Resolved, Source, Value, resolve};
 pub use settings::Settings;
 
 pub(crate) use host::{is_loopback, normalise_host};
+pub(crate) use resolved::SERVING;

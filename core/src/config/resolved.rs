@@ -12,6 +12,16 @@ use crate::config::{Environment, Settings};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
+/// Set to `true` inside model serving.
+pub(crate) const SERVING: &[&str] = &[
+    "IS_IN_DB_MODEL_SERVING_ENV",
+    "IS_IN_DATABRICKS_MODEL_SERVING_ENV",
+];
+const SERVING_HOSTS: &[&str] = &[
+    "DATABRICKS_MODEL_SERVING_HOST_URL",
+    "DB_MODEL_SERVING_HOST_URL",
+];
+
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -118,6 +128,7 @@ pub fn resolve(settings: &Settings, environment: &Arc<Environment>) -> Result<Re
         }
     }
     resolved.add_profile()?;
+    resolved.add_serving_host();
     resolved.check_kinds()?;
     resolved.conflict = resolved.find_conflict();
     resolved.fix_host()?;
@@ -310,6 +321,19 @@ impl Resolved {
             self.set_named("profile", &profile.section.name, Source::Default);
         }
         Ok(())
+    }
+
+    /// Containers of model serving learn their workspace by variables of their own.
+    fn add_serving_host(&mut self) {
+        let environment = Arc::clone(&self.environment);
+        let inside = SERVING
+            .iter()
+            .any(|name| environment.var(name) == Some("true"));
+        if let (true, None, Some((name, host))) =
+            (inside, self.host(), environment.first(SERVING_HOSTS))
+        {
+            self.set_named("host", host, Source::Environment(name));
+        }
     }
 
     fn with_summary(&self, error: &Error) -> Error {

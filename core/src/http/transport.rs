@@ -17,7 +17,7 @@ use crate::error::Result;
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// Where to; never holds a secret.
+    /// Where to; holds no secret but the path of a metadata service.
     pub url: Url,
     /// All headers.
     pub headers: HeaderMap,

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use crate::clock::{Clock, Deadline};
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::http::error_body::tidy;
 use crate::http::retry::{Outcome, Retry, backoff, retry_after};
 use crate::http::transport::{Request, Response, Transport};
 use crate::jitter::Dice;
@@ -85,7 +86,9 @@ impl Wire {
             if wait >= deadline.left(&*self.clock) {
                 return sent;
             }
-            tracing::debug!(?request, attempt, ?outcome, ?wait, "trying again");
+            // The address of a metadata service is a secret itself.
+            let asked = tidy(request.url.as_str(), &self.secrets);
+            tracing::debug!(%asked, attempt, ?outcome, ?wait, "trying again");
             self.clock.sleep(wait).await;
         }
     }

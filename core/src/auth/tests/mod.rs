@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod azure;
 mod cache;
 mod chain;
 mod exchange;
