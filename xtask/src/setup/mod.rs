@@ -3,6 +3,7 @@
 
 pub(crate) mod artifacts;
 pub(crate) mod node;
+pub(crate) mod npm;
 pub(crate) mod postgres;
 pub(crate) mod python;
 mod stamp;

@@ -1,0 +1,263 @@
+// The client: the native one with promises, cancelling and friendly options.
+
+import * as native from "../native.cjs";
+import { argumentError, errorOf, here } from "./errors.js";
+import { checked, target as targetOf, type Kind } from "./options.js";
+import { adapt, hostOf, thrownBy, type TokenProvider } from "./provider.js";
+
+/** What a client is made from. What is left out comes from the environment and from `~/.databrickscfg`. */
+export interface ClientOptions {
+  /** The database of calls that name none. */
+  target?: string | null | undefined;
+  /** The workspace. */
+  host?: string | null | undefined;
+  /** A personal access token. */
+  token?: string | null | undefined;
+  /** A service principal. */
+  clientId?: string | null | undefined;
+  /** Its secret. */
+  clientSecret?: string | null | undefined;
+  /** A profile of the configuration file. */
+  profile?: string | null | undefined;
+  /** The configuration file. */
+  configFile?: string | null | undefined;
+  /** The way to authenticate, such as `pat` or `oauth-m2m`. */
+  authType?: string | null | undefined;
+  /** Where workspace tokens come from: a function, or a client of the Databricks SDK. */
+  tokenProvider?: TokenProvider | null | undefined;
+  /** The budget of calls that name none. */
+  timeoutMillis?: number | null | undefined;
+  /** Added to the user agent, such as `myapp/1.0`. */
+  product?: string | null | undefined;
+  /** Further configuration attributes by their Databricks names. */
+  attributes?: Record<string, string> | null | undefined;
+}
+
+/** How a credential is wanted. */
+export interface CredentialOptions {
+  /** How long it should live. */
+  ttlMillis?: number | null | undefined;
+  /** How long to wait for it. */
+  timeoutMillis?: number | null | undefined;
+  /** Ends the wait. */
+  signal?: AbortSignal | null | undefined;
+}
+
+/** What a connection may differ in. What is left out comes from `PG*` variables, else from the workspace. */
+export interface ConnectOptions extends CredentialOptions {
+  database?: string | null | undefined;
+  user?: string | null | undefined;
+  port?: number | null | undefined;
+  sslmode?: string | null | undefined;
+  sslrootcert?: string | null | undefined;
+}
+
+/** A database credential. */
+export interface Credential {
+  /** The password of a login. */
+  token: string;
+  expiresAt: Date;
+  issuedAt: Date;
+  /** The endpoint's resource name. */
+  endpoint: string;
+  /** The identity in the token. */
+  subject: string | undefined;
+}
+
+const CLIENT_OPTIONS: Record<keyof ClientOptions, Kind> = {
+  target: "string",
+  host: "string",
+  token: "string",
+  clientId: "string",
+  clientSecret: "string",
+  profile: "string",
+  configFile: "string",
+  authType: "string",
+  tokenProvider: "any",
+  timeoutMillis: "number",
+  product: "string",
+  attributes: "object",
+};
+
+const CREDENTIAL_OPTIONS: Record<keyof CredentialOptions, Kind> = {
+  ttlMillis: "number",
+  timeoutMillis: "number",
+  signal: "object",
+};
+
+const CONNECT_OPTIONS: Record<keyof ConnectOptions, Kind> = {
+  ...CREDENTIAL_OPTIONS,
+  database: "string",
+  user: "string",
+  port: "number",
+  sslmode: "string",
+  sslrootcert: "string",
+};
+
+/** Everything that a driver needs for one login. Not a method, because it is for this package's own drivers. */
+export let connectOf: (
+  client: Client,
+  target: string | null | undefined,
+  options: ConnectOptions | undefined,
+  where: { stack?: string },
+) => Promise<native.Connect>;
+
+/**
+ * Mints, keeps and rotates database credentials. Making one does no I/O and starts no thread.
+ *
+ * Clients of one process share credentials, so one per pool is as good as one for all.
+ */
+export class Client {
+  readonly #native: native.Client;
+
+  constructor(options?: ClientOptions) {
+    const given = checked("options", options, CLIENT_OPTIONS);
+    const provider = given.tokenProvider ?? undefined;
+    const named = {
+      host: given.host ?? (provider && hostOf(provider)),
+      token: given.token,
+      client_id: given.clientId,
+      client_secret: given.clientSecret,
+      profile: given.profile,
+      config_file: given.configFile,
+      auth_type: given.authType,
+      ...given.attributes,
+    };
+    const settings = Object.entries(named).flatMap(([name, value]) => {
+      if (value === undefined || value === null) return [];
+      if (typeof value !== "string") throw argumentError(`options.attributes.${name}`, "must be a string");
+      return [{ name, value }];
+    });
+    this.#native = opened(
+      native.open(
+        {
+          settings,
+          target: given.target ?? undefined,
+          timeoutMillis: given.timeoutMillis ?? undefined,
+          product: given.product ?? undefined,
+        },
+        provider === undefined ? null : adapt(provider),
+      ),
+      here(Client),
+    );
+  }
+
+  /** A database credential's token: the password of one login. */
+  async token(target?: string | null, options?: CredentialOptions): Promise<string> {
+    const name = targetOf(target);
+    const cached = options === undefined ? this.#native.peek(name) : null;
+    return cached ?? (await this.#credential(name, options, here(this.token))).token;
+  }
+
+  /** A database credential with its times and identity. */
+  async credential(target?: string | null, options?: CredentialOptions): Promise<Credential> {
+    const credential = await this.#credential(targetOf(target), options, here(this.credential));
+    return {
+      token: credential.token,
+      expiresAt: new Date(credential.expiresAt),
+      issuedAt: new Date(credential.issuedAt),
+      endpoint: credential.endpoint,
+      subject: credential.subject,
+    };
+  }
+
+  /** libpq's keywords and values for one login, the password among them. */
+  async connectParams(target?: string | null, options?: ConnectOptions): Promise<Record<string, string>> {
+    const connect = await connectOf(this, target, options, here(this.connectParams));
+    return { ...connect.params, password: connect.password };
+  }
+
+  /** The same as one connection string. The token is in it: do not log it. */
+  async conninfo(target?: string | null, options?: ConnectOptions): Promise<string> {
+    return (await connectOf(this, target, options, here(this.conninfo))).conninfo;
+  }
+
+  /** Starts what a first login needs and returns at once; errors are left to that login. */
+  prepare(target?: string | null): void {
+    const failure = this.#native.prepare(targetOf(target));
+    if (failure !== null) throw errorOf(failure);
+  }
+
+  /** Takes a token out of the cache because Postgres refused it; whether a fresh one is due. */
+  invalidate(token: string): boolean {
+    if (typeof token !== "string") throw argumentError("token", "must be a string");
+    const due = this.#native.invalidate(token);
+    if (typeof due !== "boolean") throw errorOf(due);
+    return due;
+  }
+
+  /** Ends the client: later calls fail. Harmless when repeated. */
+  close(): void {
+    const failure = this.#native.close();
+    if (failure !== null) throw errorOf(failure);
+  }
+
+  #credential(target: string | null, options: CredentialOptions | undefined, where: { stack?: string }) {
+    const given = checked("options", options, CREDENTIAL_OPTIONS);
+    const request = { target: target ?? undefined, ttlMillis: given.ttlMillis ?? undefined, timeoutMillis: given.timeoutMillis ?? undefined };
+    return waited<native.Credential>(
+      (deliver) => this.#native.startCredential(request, deliver),
+      given.signal ?? undefined,
+      where,
+    );
+  }
+
+  static {
+    connectOf = async (client, target, options, where) => {
+      const given = checked("options", options, CONNECT_OPTIONS);
+      const port = given.port ?? undefined;
+      if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65536)) {
+        throw argumentError("options.port", "must be a whole number from 1 to 65535");
+      }
+      const request = {
+        target: targetOf(target) ?? undefined,
+        database: given.database ?? undefined,
+        user: given.user ?? undefined,
+        port,
+        sslmode: given.sslmode ?? undefined,
+        sslrootcert: given.sslrootcert ?? undefined,
+        ttlMillis: given.ttlMillis ?? undefined,
+        timeoutMillis: given.timeoutMillis ?? undefined,
+      };
+      return waited<native.Connect>(
+        (deliver) => client.#native.startConnect(request, deliver),
+        given.signal ?? undefined,
+        where,
+      );
+    };
+  }
+}
+
+function opened(client: native.Client | native.Failure, where: { stack?: string }): native.Client {
+  if ("slug" in client) throw errorOf(client, undefined, where);
+  return client;
+}
+
+function waited<T>(
+  begin: (deliver: native.Deliver<T>) => native.Pending | native.Failure,
+  signal: AbortSignal | undefined,
+  where: { stack?: string },
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    let pending: native.Pending | undefined;
+    const cancel = () => pending?.cancel();
+    const begun = begin((failure, value) => {
+      // The call is held by this function until it is over.
+      pending = undefined;
+      signal?.removeEventListener("abort", cancel);
+      if (failure === null) {
+        resolve(value as T);
+        return;
+      }
+      const aborted = signal?.aborted && failure.slug === "CANCELLED";
+      reject(errorOf(failure, aborted ? signal.reason : thrownBy(failure.thrown), where));
+    });
+    if ("slug" in begun) {
+      reject(errorOf(begun, undefined, where));
+      return;
+    }
+    pending = begun;
+    if (signal?.aborted) cancel();
+    else signal?.addEventListener("abort", cancel, { once: true });
+  });
+}

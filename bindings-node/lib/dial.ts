@@ -1,0 +1,175 @@
+// A class of pg clients that find their server and log in with a current token, each time they connect.
+//
+// A client of pg reads its settings when it is made, and pools make it; where the server is and what the token is are
+// known only later. So when it is to connect, a second client is made with all settings and its state is moved into
+// the first, before anything is listening. The same is done for the second attempt, which pg itself does not allow.
+
+import { Socket } from "node:net";
+
+import type * as pgTypes from "pg";
+
+import type * as native from "../native.cjs";
+import { PinnedSocket, serverOf } from "./address.js";
+import { connectOf, type Client, type ConnectOptions } from "./client.js";
+import { here } from "./errors.js";
+import { explained, refusesToken, renewable } from "./refused.js";
+
+/** Where to log in and how, for every connection of a pool. */
+export interface Plan {
+  client: Client;
+  target: string | null;
+  /** The name of the server, where it is not the endpoint's own. */
+  host?: string | undefined;
+  base: typeof pgTypes.Client;
+  wanted: ConnectOptions;
+  /** What the user wants of TLS, instead of what `sslmode` means. */
+  ssl: pgTypes.ClientConfig["ssl"] | undefined;
+}
+
+type Done = (error?: Error) => void;
+
+interface Stream {
+  destroy(): void;
+  destroyed: boolean;
+  once(event: string, listener: () => void): void;
+  off(event: string, listener: () => void): void;
+}
+
+/** The parts of pg's client that this file works on. */
+interface Inner {
+  connection: {
+    stream: Stream;
+    removeAllListeners(): void;
+    on(event: string, listener: () => void): void;
+  };
+  connectionTimeoutHandle?: NodeJS.Timeout;
+  _ending?: boolean;
+}
+
+/** pg's class, with the one method that is replaced. */
+type Base = new (config?: pgTypes.ClientConfig) => Omit<pgTypes.Client, "connect"> & { connect(done?: Done): unknown };
+
+/** The class that a pool makes its clients of. */
+export function dialer(plan: Plan): typeof pgTypes.Client {
+  return class extends (plan.base as unknown as Base) {
+    readonly #given: pgTypes.ClientConfig;
+
+    constructor(config?: pgTypes.ClientConfig) {
+      super(config);
+      this.#given = config ?? {};
+    }
+
+    override connect(done?: Done): unknown {
+      const where = here(this.connect);
+      const attempt = (connect: native.Connect) => this.#attempt(connect);
+      const login = logIn(plan, this as unknown as Inner, this.#given, attempt, where);
+      if (done === undefined) return login;
+      // Out of the promise, so that what the callback throws is not taken for a refused login.
+      login.then(
+        () => process.nextTick(done),
+        (error: Error) => process.nextTick(done, error),
+      );
+      return undefined;
+    }
+
+    async #attempt(connect: native.Connect): Promise<void> {
+      const server = serverOf(connect);
+      if (plan.host !== undefined && plan.host !== server.host) Object.assign(server, { host: plan.host, addresses: [] });
+      const given: Record<string, unknown> = { ...this.#given };
+      // pg lets the one override all else, and would make the other for itself.
+      delete given["connectionString"];
+      delete given["Client"];
+      const fresh = new plan.base({
+        ...given,
+        host: server.host,
+        port: server.port,
+        user: connect.user,
+        ...(connect.params["dbname"] === undefined ? {} : { database: connect.params["dbname"] }),
+        password: connect.password,
+        ssl: plan.ssl ?? server.ssl,
+        stream: () => new PinnedSocket(server),
+      });
+      const mine = this as unknown as Inner;
+      if (mine._ending || mine.connection.stream.destroyed) throw new Error("the connection was given up while it was being made");
+      leave(mine);
+      move(fresh, this);
+      await new Promise<void>((resolve, reject) => {
+        // Pools listen for errors from here on; until then one would end the process.
+        const early = () => undefined;
+        this.on("error", early);
+        super.connect((error?: Error) => {
+          setImmediate(() => this.off("error", early));
+          if (error) reject(error);
+          else resolve();
+        });
+      });
+    }
+  } as unknown as typeof pgTypes.Client;
+}
+
+async function logIn(
+  plan: Plan,
+  inner: Inner,
+  given: pgTypes.ClientConfig,
+  attempt: (connect: native.Connect) => Promise<void>,
+  where: { stack?: string },
+): Promise<void> {
+  const first = await parameters(plan, inner, given, where);
+  const refused = await refusal(attempt(first));
+  if (refused === undefined) return;
+  if (!renewable(plan.client, first)) throw explained(refused, first, where);
+  leave(inner);
+  // The refused connection ends by itself; a pool that gives up shall end this one instead.
+  inner.connection.stream = new Socket();
+  const second = await parameters(plan, inner, given, where);
+  if (second.password === first.password) throw explained(refused, first, where);
+  const again = await refusal(attempt(second));
+  if (again !== undefined) throw explained(again, second, where);
+}
+
+/** What the login needs. A pool that gives up destroys the stream of the client that it waits for. */
+async function parameters(
+  plan: Plan,
+  inner: Inner,
+  given: pgTypes.ClientConfig,
+  where: { stack?: string },
+): Promise<native.Connect> {
+  const giveUp = new AbortController();
+  const closed = () => giveUp.abort(new Error("the connection was given up while it was being made"));
+  const { stream } = inner.connection;
+  stream.once("close", closed);
+  try {
+    const timeoutMillis = given.connectionTimeoutMillis || null;
+    return await connectOf(plan.client, plan.target, { ...plan.wanted, timeoutMillis, signal: giveUp.signal }, where);
+  } finally {
+    stream.off("close", closed);
+  }
+}
+
+/** The error of a login that was refused for its token; other errors are the caller's. */
+async function refusal(attempt: Promise<void>): Promise<unknown> {
+  try {
+    await attempt;
+  } catch (error) {
+    if (refusesToken(error)) return error;
+    throw error;
+  }
+  return undefined;
+}
+
+/** Leaves the connection behind: what it still has to say must not be taken for news of the next one. */
+function leave(inner: Inner): void {
+  clearTimeout(inner.connectionTimeoutHandle);
+  inner.connection.removeAllListeners();
+  inner.connection.on("error", () => undefined);
+  inner.connection.stream.destroy();
+}
+
+const LISTENERS = new Set<PropertyKey>(["_events", "_eventsCount", "_maxListeners", "domain"]);
+
+/** Moves the state of a client that nobody listens to yet; the listeners stay those of the other. */
+function move(from: object, to: object): void {
+  for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(from))) {
+    if (!LISTENERS.has(name)) Object.defineProperty(to, name, property);
+  }
+}

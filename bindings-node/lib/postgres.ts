@@ -1,0 +1,77 @@
+// postgres.js with credentials that rotate.
+//
+// A password function of postgres.js that fails ends the process, and one that is slow does so too. So the token is fetched
+// in its `socket` option, whose failure is the query's error. The socket that it gets speaks TLS already: this way a
+// refused token is seen, and the next connection gets a fresh one.
+
+import postgres from "postgres";
+
+import { serverOf } from "./address.js";
+import { Client, connectOf, type ClientOptions } from "./client.js";
+import { argumentError, here } from "./errors.js";
+import { checked, described, target as targetOf } from "./options.js";
+import { encrypted, onRefusal } from "./wire.js";
+
+type Decided = "host" | "hostname" | "pass" | "password" | "path" | "socket" | "ssl";
+type Given = Omit<postgres.Options<{}>, Decided>;
+
+/** Options: those of postgres.js, and which database is meant. */
+export interface SqlOptions extends Given {
+  /** The database: a resource path, a short form of one, or a host name. Left out: `LAKEBASE_ENDPOINT`. */
+  endpoint?: string | null | undefined;
+  /** libpq's `sslmode`; `verify-full` when neither this nor `PGSSLMODE` says otherwise. */
+  sslmode?: string | null | undefined;
+  /** A file with certificate authorities, or `system`. */
+  sslrootcert?: string | null | undefined;
+  /** How long a credential should live. */
+  ttlMillis?: number | null | undefined;
+  /** Whose credentials: a client, or options of one. Left out: one made from the environment. */
+  client?: Client | ClientOptions | null | undefined;
+}
+
+const REFUSED = ["host", "hostname", "pass", "password", "path", "socket", "ssl"];
+const CONNECT_TIMEOUT_SECONDS = 30;
+
+/** The `sql` of postgres.js. What its first login needs is started at once. */
+export function createSql(options?: SqlOptions): postgres.Sql<{}> {
+  return postgres(sqlOptions(options));
+}
+
+/** Options for postgres.js' own `postgres(...)`. They resolve and authenticate at each connect. */
+export function sqlOptions(options?: SqlOptions): postgres.Options<{}> {
+  const given: SqlOptions = options ?? {};
+  if (typeof given !== "object") throw argumentError("options", `must be an object, not ${described(given)}`);
+  for (const name of REFUSED) {
+    if ((given as Record<string, unknown>)[name] !== undefined) {
+      throw argumentError(`options.${name}`, "cannot be given here: lakekey finds the server and gives the password");
+    }
+  }
+  const { endpoint, sslmode, sslrootcert, ttlMillis, client: whose, database, ...own } = given;
+  const user = (own.user ?? own.username) as string | undefined;
+  const port = Array.isArray(own.port) ? own.port[0] : own.port;
+  const wanted = { database, user, port, sslmode, sslrootcert, ttlMillis };
+  checked("options", wanted, {
+    database: "string",
+    user: "string",
+    port: "number",
+    sslmode: "string",
+    sslrootcert: "string",
+    ttlMillis: "number",
+  });
+  const target = targetOf(endpoint);
+  const client = whose instanceof Client ? whose : new Client(whose ?? undefined);
+  const limit = 1000 * (own.connect_timeout ?? CONNECT_TIMEOUT_SECONDS);
+  const where = here(sqlOptions);
+  let password = "";
+  client.prepare(target);
+  const socket = async ({ connection }: { connection: Record<string, unknown> }) => {
+    const connect = await connectOf(client, target, wanted, where);
+    // Read when the login begins, after this; the names that postgres.js itself was given are its guesses.
+    Object.assign(connection, { user: connect.user, database: connect.params["dbname"] ?? connect.user });
+    password = connect.password;
+    const stream = await encrypted(serverOf(connect), limit);
+    onRefusal(stream, () => connect.cached && client.invalidate(connect.password));
+    return stream;
+  };
+  return { ...own, ssl: false, password: () => password, socket } as postgres.Options<{}>;
+}

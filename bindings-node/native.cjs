@@ -1,0 +1,60 @@
+// Loads the native module. A plain list of `require` calls, so that bundlers and tracers see each of them; only the package
+// for this platform is installed. It stays outside the compiled sources so that ES modules and CommonJS share one copy.
+"use strict";
+
+function musl() {
+  const report = process.report?.getReport?.();
+  return report !== undefined && report.header.glibcVersionRuntime === undefined;
+}
+
+function platform() {
+  const name = `${process.platform}-${process.arch}`;
+  if (process.platform === "linux") return `${name}-${musl() ? "musl" : "gnu"}`;
+  return process.platform === "win32" ? `${name}-msvc` : name;
+}
+
+function load(name) {
+  // A module built by oneself; the packages below are not looked at then.
+  if (process.env.LAKEKEY_NATIVE_MODULE) return require(process.env.LAKEKEY_NATIVE_MODULE);
+  switch (name) {
+    case "darwin-arm64":
+      return require("@lakekey/darwin-arm64");
+    case "darwin-x64":
+      return require("@lakekey/darwin-x64");
+    case "linux-arm64-gnu":
+      return require("@lakekey/linux-arm64-gnu");
+    case "linux-arm64-musl":
+      return require("@lakekey/linux-arm64-musl");
+    case "linux-x64-gnu":
+      return require("@lakekey/linux-x64-gnu");
+    case "linux-x64-musl":
+      return require("@lakekey/linux-x64-musl");
+    case "win32-x64-msvc":
+      return require("@lakekey/win32-x64-msvc");
+    default:
+      throw new Error(`lakekey has no native module for ${name}`);
+  }
+}
+
+function loadAndCheck() {
+  const name = platform();
+  let native;
+  try {
+    native = load(name);
+  } catch (cause) {
+    throw new Error(
+      `lakekey cannot load its native module for ${name}. Install with optional dependencies, so that @lakekey/${name} ` +
+        "comes along, on the platform the program runs on",
+      { cause },
+    );
+  }
+  const expected = "0.1.0";
+  if (native.version() !== expected) {
+    throw new Error(
+      `lakekey ${expected} found a native module of version ${native.version()}. Install lakekey anew, so that both match`,
+    );
+  }
+  return native;
+}
+
+module.exports = loadAndCheck();

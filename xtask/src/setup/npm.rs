@@ -1,0 +1,153 @@
+//! The npm package `lakekey` as a user would install it, below `target/node`, together with what its tests need of others.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::child;
+use crate::repo::Repo;
+use crate::setup::{artifacts, stamp, tools};
+
+/// What of `bindings-node` goes into a build of the package.
+const SOURCES: &[&str] = &[
+    "package.json",
+    "tsconfig.json",
+    "native.cjs",
+    "native.d.cts",
+    "README.md",
+    "lib",
+];
+
+/// What of a build is installed; the package's own list of files, and what npm always takes.
+const INSTALLED: &[&str] = &[
+    "package.json",
+    "native.cjs",
+    "native.d.cts",
+    "README.md",
+    "dist",
+];
+
+/// The folder with the tests, the packages they need, and lakekey among them.
+pub(crate) fn installed(repo: &Repo) -> Result<PathBuf> {
+    tools::require(&[tools::NODE, tools::NPM])?;
+    let folder = repo.target("node");
+    others(repo, &folder)?;
+    compile(repo, &folder)?;
+    native(repo, &folder)?;
+    for (from, to) in [
+        ("tests/node", "."),
+        ("examples/node-pg", "examples/node-pg"),
+    ] {
+        copy(&repo.path(from), &folder.join(to))?;
+    }
+    Ok(folder)
+}
+
+fn others(repo: &Repo, folder: &Path) -> Result<()> {
+    let source = repo.path("tests/node");
+    let lock = fs::read_to_string(source.join("package-lock.json"))
+        .with_context(|| format!("{} has no package-lock.json", source.display()))?;
+    stamp::once(folder, &lock, || {
+        eprintln!("fetching Node packages into {}", folder.display());
+        for name in ["package.json", "package-lock.json"] {
+            fs::copy(source.join(name), folder.join(name))?;
+        }
+        child::fetching("npm ci for the Node tests", || {
+            let mut npm = Command::new("npm");
+            npm.current_dir(folder)
+                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+            npm
+        })
+    })
+}
+
+/// Compiles the TypeScript sources and installs what npm would pack of them.
+fn compile(repo: &Repo, folder: &Path) -> Result<()> {
+    let build = folder.join("build");
+    afresh(&build)?;
+    for name in SOURCES {
+        copy(
+            &repo.path(&format!("bindings-node/{name}")),
+            &build.join(name),
+        )?;
+    }
+    child::loudly(
+        "compiling the npm package",
+        Command::new("node")
+            .current_dir(folder)
+            .arg("node_modules/typescript/bin/tsc")
+            .args(["--project", "build"]),
+    )?;
+    let package = folder.join("node_modules/lakekey");
+    afresh(&package)?;
+    for name in INSTALLED {
+        copy(&build.join(name), &package.join(name))?;
+    }
+    Ok(())
+}
+
+/// Builds the native module and installs it as this platform's package.
+fn native(repo: &Repo, folder: &Path) -> Result<()> {
+    let mut build = artifacts::cargo(repo);
+    build.args(["build", "--quiet", "--package", "lakekey-node"]);
+    child::loudly("building the native module for Node", &mut build)?;
+    let platform = platform()?;
+    let package = folder.join(format!("node_modules/@lakekey/{platform}"));
+    afresh(&package)?;
+    fs::copy(
+        repo.path(&format!("bindings-node/npm/{platform}/package.json")),
+        package.join("package.json"),
+    )?;
+    let library = repo.target(&format!(
+        "debug/{}lakekey_node{}",
+        std::env::consts::DLL_PREFIX,
+        std::env::consts::DLL_SUFFIX
+    ));
+    fs::copy(&library, package.join(format!("lakekey.{platform}.node")))
+        .with_context(|| format!("the build left no {}", library.display()))?;
+    Ok(())
+}
+
+/// This platform by the name that its npm package has.
+fn platform() -> Result<&'static str> {
+    let libc = if cfg!(target_env = "musl") {
+        "musl"
+    } else {
+        "gnu"
+    };
+    Ok(match (std::env::consts::OS, std::env::consts::ARCH, libc) {
+        ("linux", "x86_64", "gnu") => "linux-x64-gnu",
+        ("linux", "x86_64", _) => "linux-x64-musl",
+        ("linux", "aarch64", "gnu") => "linux-arm64-gnu",
+        ("linux", "aarch64", _) => "linux-arm64-musl",
+        ("macos", "x86_64", _) => "darwin-x64",
+        ("macos", "aarch64", _) => "darwin-arm64",
+        ("windows", "x86_64", _) => "win32-x64-msvc",
+        (os, arch, _) => bail!("there is no npm package for {os} on {arch}"),
+    })
+}
+
+fn afresh(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)
+            .with_context(|| format!("{} cannot be removed", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))
+}
+
+/// Copies a file, or a folder with all below it.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if !from.is_dir() {
+        fs::copy(from, to)
+            .with_context(|| format!("{} cannot be copied to {}", from.display(), to.display()))?;
+        return Ok(());
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
