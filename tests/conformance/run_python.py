@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import base64
 import json
+import multiprocessing
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
+
+import lakekey
+import psycopg
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "python"))
@@ -128,8 +133,6 @@ class Run:
                     time.sleep(0.05)
 
     def step(self, step: dict[str, Any]) -> None:
-        import lakekey
-
         try:
             found = self.do(step["op"], dict(step.get("args", {})))
         except lakekey.LakekeyError as error:
@@ -142,8 +145,6 @@ class Run:
         self.names.update({name: found[field] for field, name in step.get("save", {}).items()})
 
     def do(self, op: str, args: dict[str, Any]) -> dict[str, Any]:
-        import lakekey
-
         args = {name.removesuffix("_s"): value for name, value in args.items()}
         if op == "admin":
             return self.emulator.admin(*args["call"].split(" ", 1), args.get("body", {})) or {}
@@ -175,8 +176,6 @@ class Run:
         return {}
 
     def login(self, args: dict[str, Any]) -> dict[str, Any]:
-        import psycopg
-
         password = args.pop("password", None)
         params = self.client.connect_params(**args)
         try:
@@ -187,7 +186,17 @@ class Run:
             return {"refused": str(error)}
 
 
-def run(case: dict[str, Any], emulator: Emulator) -> str | None:
+def child(pipe: Connection, env: dict[str, str], steps: list[Any], names: dict[str, str], ready: dict[str, Any]) -> None:
+    os.environ.clear()
+    os.environ.update(env)
+    try:
+        Run(names, ready).steps(steps)
+        pipe.send(None)
+    except Exception as error:
+        pipe.send(str(error) if isinstance(error, Wrong) else repr(error))
+
+
+def run(case: dict[str, Any], emulator: Emulator, processes: ForkServerContext) -> str | None:
     """What is wrong, or nothing."""
     emulator.admin("POST", "/reset", {})
     with tempfile.TemporaryDirectory() as home:
@@ -195,15 +204,18 @@ def run(case: dict[str, Any], emulator: Emulator) -> str | None:
         for name, text in fill(case.get("files", {}), names).items():
             Path(home, name).write_text(text)
         env = {name: value for name, value in fill(case["env"], names).items() if value is not None}
-        env |= {"HOME": home, "PATH": os.environ["PATH"]}
-        told = json.dumps([case["steps"], names, emulator.ready])
-        done = subprocess.run(
-            [sys.executable, __file__, "--steps"], input=told, env=env, capture_output=True, text=True, timeout=CASE_LIMIT_S
-        )
-    if done.returncode:
-        return done.stderr.strip().splitlines()[-1]
+        here, there = processes.Pipe()
+        process = processes.Process(target=child, args=(there, {**env, "HOME": home}, case["steps"], names, emulator.ready))
+        process.start()
+        there.close()
+        try:
+            wrong = here.recv() if here.poll(CASE_LIMIT_S) else f"it has not ended after {CASE_LIMIT_S} s"
+        except EOFError:
+            wrong = "its process died"
+        process.kill()
+        process.join()
     end = time.monotonic() + 2
-    while True:
+    while wrong is None:
         counters = emulator.admin("GET", "/requests")["counters"]
         counts = {route: sum(by.values()) for route, by in counters["requests"].items()}
         try:
@@ -212,19 +224,21 @@ def run(case: dict[str, Any], emulator: Emulator) -> str | None:
             if "requests" in case:
                 match(counts, {**dict.fromkeys(counts), **case["requests"]}, "requests")
             return None
-        except Wrong as wrong:
+        except Wrong as why:
             if time.monotonic() >= end:
-                return str(wrong)
+                return str(why)
             time.sleep(0.02)
+    return wrong
 
 
 def main(chosen: list[str]) -> int:
     begun, failed = time.monotonic(), 0
     cases = [case for case in load() if not chosen or case["id"] in chosen]
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["concurrent.futures", "lakekey", "psycopg", "tempfile", "urllib.request"])
     with Emulator("--project", "shop") as emulator:
         for case in cases:
-            wrong = run(case, emulator)
-            if wrong:
+            if wrong := run(case, emulator, processes):
                 failed += 1
                 print(f"FAILED {case['id']}: {wrong}\n  which is to prove: {case['why']}", flush=True)
     print(f"== {len(cases) - failed} passed, {failed} failed in {time.monotonic() - begun:.1f} s: conformance, Python ==")
@@ -232,8 +246,4 @@ def main(chosen: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--steps"]:
-        its_steps, its_names, its_ready = json.load(sys.stdin)
-        Run(its_names, its_ready).steps(its_steps)
-    else:
-        sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))
