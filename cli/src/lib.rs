@@ -8,6 +8,7 @@
     reason = "the comments of arguments are help texts, in which backticks are noise"
 )]
 
+mod auth;
 mod conninfo;
 mod dialect;
 mod duration;
@@ -29,7 +30,8 @@ Exit codes:
   2    wrong usage, or a connection string that does not parse
   130  interrupted by Ctrl-C
 
-Secrets: only `lakekey token` prints a token; every other command leaves it out unless --with-token is given.";
+Secrets: only `lakekey token` prints a token; every other command leaves secrets out unless --with-token or
+--show-secrets is given.";
 
 /// Database credentials that rotate by themselves, for Databricks Lakebase
 #[derive(Debug, Parser)]
@@ -47,6 +49,8 @@ enum Command {
     Token(token::TokenArgs),
     /// Print how to connect, in the form that a driver reads
     Url(url::UrlArgs),
+    /// Say who lakekey is towards the workspace, and where each setting came from
+    Auth(auth::AuthArgs),
     /// Read, check and rewrite Postgres connection strings, exactly as libpq reads them
     Conninfo(conninfo::ConninfoArgs),
     /// Run a local Lakebase: control plane, TLS front door and a real Postgres
@@ -60,6 +64,7 @@ pub fn main() -> ExitCode {
     match cli.command {
         Command::Token(args) => token::run(args, &cli.session),
         Command::Url(args) => url::run(args, &cli.session),
+        Command::Auth(args) => auth::run(args, &cli.session),
         Command::Conninfo(args) => conninfo::run(args),
         #[cfg(unix)]
         Command::Emulate(args) => emulate::run(&args),

@@ -33,6 +33,11 @@ pub(crate) struct Session {
 impl Session {
     /// A client that takes everything else from the environment.
     pub(crate) fn client(&self) -> Result<Client> {
+        self.client_with(&[])
+    }
+
+    /// The same with attributes of its own.
+    pub(crate) fn client_with(&self, attributes: &[(String, String)]) -> Result<Client> {
         if self.verbose {
             let subscriber = tracing_subscriber::fmt()
                 .with_writer(io::stderr)
@@ -45,6 +50,9 @@ impl Session {
         let mut options = ClientOptions::from_process();
         if let Some(profile) = &self.profile {
             options.settings.set("profile", profile.as_str());
+        }
+        for (name, value) in attributes {
+            options.settings.set(name.as_str(), value.as_str());
         }
         options.timeout = self.timeout;
         options.product = Some(concat!("lakekey-cli/", env!("CARGO_PKG_VERSION")).to_owned());

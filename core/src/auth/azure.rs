@@ -348,7 +348,17 @@ impl TokenSource for OnAzure {
     }
 
     fn late(&self, allowed: std::time::Duration) -> Error {
-        self.source.late(allowed).unwrap_or_else(|| {
+        let trouble = self.azure.wire.trouble.load_full();
+        let trouble = trouble.map(|cause| {
+            let late = format!(
+                "{}: no token within {} ms",
+                self.auth_type,
+                allowed.as_millis()
+            );
+            Error::new(cause.code(), format!("{late}: {}", cause.message()))
+                .with_hint(cause.hint().unwrap_or("Check the network"))
+        });
+        self.source.late(allowed).or(trouble).unwrap_or_else(|| {
             Error::new(
                 Code::HttpTimeout,
                 format!(

@@ -3,6 +3,8 @@
 //! No secret is kept anywhere: the issuer vouches for the workload each time. What differs between the types is only
 //! where the ID token comes from, so each of them is a [`IdTokens`] in a file of its own.
 
+use std::sync::Arc;
+
 use std::fmt;
 
 use crate::auth::chain::{Chosen, Ground, Tokens};
@@ -112,6 +114,10 @@ impl Federated {
 }
 
 impl TokenSource for Federated {
+    fn trouble(&self) -> Option<Arc<Error>> {
+        self.oauth.wire().trouble.load_full()
+    }
+
     fn fetch(&self, deadline: Deadline, retry: Retry) -> BoxFuture<'_, Result<Fetched>> {
         Box::pin(async move {
             let deadline = self.oauth.wire().bounded(deadline);

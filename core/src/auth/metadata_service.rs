@@ -1,5 +1,7 @@
 //! `metadata-service`: a local service, such as that of the VS Code extension, that hands out tokens.
 
+use std::sync::Arc;
+
 use http::{HeaderName, HeaderValue, Method};
 use std::time::Duration;
 use url::Url;
@@ -56,6 +58,10 @@ struct Service {
 }
 
 impl TokenSource for Service {
+    fn trouble(&self) -> Option<Arc<Error>> {
+        self.wire.trouble.load_full()
+    }
+
     fn fetch(&self, deadline: Deadline, retry: Retry) -> BoxFuture<'_, Result<Fetched>> {
         Box::pin(async move {
             let headers = vec![

@@ -1,11 +1,13 @@
 //! `oauth-m2m`: a service principal with a secret. What Databricks Apps and most servers use.
 
+use std::sync::Arc;
+
 use crate::auth::chain::{Chosen, Ground, Tokens};
 use crate::auth::oauth::OAuth;
 use crate::auth::token_cache::{Fetched, TokenSource};
 use crate::clock::{BoxFuture, Deadline};
 use crate::code::Code;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::Retry;
 use crate::secret::Secret;
 
@@ -54,6 +56,10 @@ struct ServicePrincipal {
 }
 
 impl TokenSource for ServicePrincipal {
+    fn trouble(&self) -> Option<Arc<Error>> {
+        self.oauth.wire().trouble.load_full()
+    }
+
     fn fetch(&self, deadline: Deadline, retry: Retry) -> BoxFuture<'_, Result<Fetched>> {
         Box::pin(async move {
             let mut form = vec![

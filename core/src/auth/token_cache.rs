@@ -42,11 +42,18 @@ pub(crate) trait TokenSource: fmt::Debug + Send + Sync + 'static {
 
     /// What a caller is told who could not wait until the end of a fetch.
     fn late(&self, allowed: Duration) -> Error {
-        Error::new(
-            Code::HttpTimeout,
-            format!("no workspace token within {} ms", allowed.as_millis()),
-        )
-        .with_hint("Check the network between here and the workspace's token endpoint")
+        let late = format!("no workspace token within {} ms", allowed.as_millis());
+        let network = "Check the network between here and the workspace's token endpoint";
+        match self.trouble() {
+            Some(cause) => Error::new(cause.code(), format!("{late}: {}", cause.message()))
+                .with_hint(cause.hint().unwrap_or(network)),
+            None => Error::new(Code::HttpTimeout, late).with_hint(network),
+        }
+    }
+
+    /// What the last attempt of a fetch under way failed with.
+    fn trouble(&self) -> Option<Arc<Error>> {
+        None
     }
 }
 

@@ -109,6 +109,7 @@ impl Api {
             attempt: seconds("http_timeout_seconds"),
             budget: seconds("retry_timeout_seconds"),
             workspace_id: Arc::default(),
+            trouble: Arc::default(),
         };
         let candidates = choose(&resolved, provider, outside, |auth_type| {
             wire.user_agent = user_agent(auth_type, product)?;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 
 use crate::clock::{Clock, Deadline};
@@ -35,6 +36,8 @@ pub(crate) struct Wire {
     pub(crate) budget: Option<Duration>,
     /// The workspace's id, once its host has told it.
     pub(crate) workspace_id: Arc<OnceLock<HeaderValue>>,
+    /// What the last attempt failed with, for those who could not wait for the end of all attempts.
+    pub(crate) trouble: Arc<ArcSwapOption<Error>>,
 }
 
 impl fmt::Debug for Wire {
@@ -71,6 +74,8 @@ impl Wire {
         loop {
             attempt += 1;
             let sent = self.attempt(request, deadline, retry).await;
+            self.trouble
+                .store(sent.as_ref().err().cloned().map(Arc::new));
             let (outcome, asked) = match &sent {
                 Ok(response) => {
                     let asked = retry_after(&response.headers, self.clock.now().wall_ms);
