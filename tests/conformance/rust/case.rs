@@ -121,6 +121,14 @@ pub(crate) fn fill(value: &mut Value, names: &BTreeMap<String, String>) -> Resul
     }
 }
 
+/// The fields of a JSON object.
+pub(crate) fn fields(object: Value) -> Fields {
+    match object {
+        Value::Object(fields) => fields.into_iter().collect(),
+        _ => Fields::new(),
+    }
+}
+
 /// Compares the fields of a result; others may be there.
 pub(crate) fn matches(found: &Fields, expected: &BTreeMap<String, Value>) -> Result<(), Wrong> {
     for (name, want) in expected {

@@ -131,6 +131,7 @@ fn python_package(repo: &Repo) -> Result<Vec<Step>> {
 fn conformance(repo: &Repo) -> Result<Vec<Step>> {
     let ready = setup::everything(repo)?;
     let mut rust = cargo_test(repo, "lakekey-conformance", &[]);
+    // All runners end with the same line, which has pytest's form.
     rust.reader = Reader::Pytest;
     let mut command = ready.python.python();
     command
@@ -142,7 +143,17 @@ fn conformance(repo: &Repo) -> Result<Vec<Step>> {
         command,
         reader: Reader::Pytest,
     };
-    Ok(vec![rust, python])
+    let mut command = Command::new("node");
+    command
+        .current_dir(npm::installed(repo)?)
+        .arg(repo.path("tests/conformance/run_node.mjs"))
+        .env("LAKEKEY_BIN", &ready.lakekey);
+    let node = Step {
+        label: "conformance node".to_owned(),
+        command,
+        reader: Reader::Pytest,
+    };
+    Ok(vec![rust, python, node])
 }
 
 fn oracle(repo: &Repo) -> Result<Vec<Step>> {
