@@ -64,6 +64,15 @@ pub(crate) enum Purpose {
     Demand,
 }
 
+/// For how many milliseconds callers with nothing wait for a flight before they start another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// With a refresh.
+    pub(crate) refresh: u64,
+    /// With a flight of their own kind, which has its own time limits.
+    pub(crate) demand: u64,
+}
+
 /// The right to fly: hand it back through [`Machine::land`] or [`Machine::abandon`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket(u64);
@@ -76,6 +85,8 @@ pub(crate) enum Begin<F, E> {
     Follow(F),
     /// It is not the time to try: the last error, which still stands.
     Refused(Failure<E>),
+    /// A value has come since you looked: look again.
+    Moot,
 }
 
 impl<T, F: Clone, E: Clone> Machine<T, F, E> {
@@ -108,23 +119,34 @@ impl<T, F: Clone, E: Clone> Machine<T, F, E> {
         now >= self.attention.load(Ordering::Acquire)
     }
 
-    /// Joins the flight under way or starts one. A demand replaces a refresh that has been under way for `patience`
-    /// milliseconds: it may hang, and callers with nothing cannot wait for its time limit.
+    /// Joins the flight under way or starts one. A demand replaces a flight that has been under way for longer than the
+    /// `patience` with it: a refresh may hang, and callers with nothing cannot wait for its time limit; and the runtime
+    /// that drives any flight may have stopped.
+    ///
+    /// `wanted` is asked about the current value once no flight can land any more: between a caller's look and this
+    /// call one may have, and a second flight for it would be one mint too many.
     pub(crate) fn begin(
         &self,
         purpose: Purpose,
         now: u64,
-        patience: u64,
+        patience: Patience,
+        wanted: impl FnOnce(Option<&T>) -> bool,
         follow: impl FnOnce() -> F,
     ) -> Begin<F, E> {
         let mut state = lock(&self.state);
         if let Some(flight) = &state.flight {
-            let hangs = purpose == Purpose::Demand
-                && flight.purpose == Purpose::Refresh
-                && now.saturating_sub(flight.started) >= patience;
+            let patience = match flight.purpose {
+                Purpose::Refresh => patience.refresh,
+                Purpose::Demand => patience.demand,
+            };
+            let hangs =
+                purpose == Purpose::Demand && now.saturating_sub(flight.started) >= patience;
             if !hangs {
                 return Begin::Follow(flight.follow.clone());
             }
+        }
+        if !self.with_current(|current| wanted(current.map(|value| &**value))) {
+            return Begin::Moot;
         }
         let mut start = now;
         if let Some(failure) = &state.failure {
@@ -162,9 +184,10 @@ impl<T, F: Clone, E: Clone> Machine<T, F, E> {
     }
 
     /// Notes a failed attempt; the flight goes on. `next` turns the number of failures in a row into the earliest next
-    /// attempts.
+    /// attempts. What a replaced flight says after its successor has landed is old news and is not kept.
     pub(crate) fn note(
         &self,
+        ticket: Ticket,
         error: E,
         now: u64,
         lasting: bool,
@@ -181,7 +204,9 @@ impl<T, F: Clone, E: Clone> Machine<T, F, E> {
             lasting,
             next: next(count),
         };
-        state.failure = Some(failure.clone());
+        if ticket.0 > state.landed {
+            state.failure = Some(failure.clone());
+        }
         failure
     }
 

@@ -10,25 +10,21 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::machine::{Begin, Failure, Machine, Next, Purpose, Ticket};
+use super::flight::Flight;
+use super::machine::{Begin, Failure, Machine, Patience, Purpose};
 use super::mint::{Credential, Mint};
-use super::policy::{self, Phase};
+use super::policy::Phase;
 use super::store::{Shared, SlotKey};
 use crate::clock::{Deadline, Moment, millis};
 use crate::code::Code;
 use crate::error::{Error, Result};
 
-/// Time limits of the attempts of one flight: the first is short, because a hung request must leave a caller with the
-/// default budget of ten seconds time for another.
-const ATTEMPT: [Duration; 3] = [
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-    Duration::from_secs(15),
-];
-/// How long a flight for waiting callers goes on.
-const FLIGHT_BUDGET: Duration = Duration::from_secs(30);
-/// A refresh that takes longer than this does not keep callers who have nothing.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// A refresh that takes longer than this, or a flight that outlives its own limits, does not keep callers who have
+/// nothing.
+const PATIENCE: Patience = Patience {
+    refresh: 4_000,
+    demand: 60_000,
+};
 /// A server that refuses good tokens earns one fresh mint in this time, not one for each login.
 const REJECTION_PAUSE: Duration = Duration::from_secs(30);
 
@@ -36,9 +32,9 @@ const REJECTION_PAUSE: Duration = Duration::from_secs(30);
 type Follow = watch::Receiver<()>;
 
 pub(crate) struct Slot {
-    key: SlotKey,
-    shared: Arc<Shared>,
-    machine: Machine<Credential, Follow, Error>,
+    pub(super) key: SlotKey,
+    pub(super) shared: Arc<Shared>,
+    pub(super) machine: Machine<Credential, Follow, Error>,
     /// Boot time of the last [`Slot::invalidate`] that cleared something; zero for never.
     rejected_at: AtomicU64,
 }
@@ -102,6 +98,7 @@ impl Slot {
         let clock = &*self.shared.clock;
         let before = self.machine.current();
         let mut joined = false;
+        let mut late = false;
         loop {
             let now = clock.now();
             let current = self.machine.current();
@@ -129,9 +126,16 @@ impl Slot {
                     });
                 }
             }
+            if late {
+                return Err(self.unavailable(self.machine.failure()));
+            }
             let mut flight = match self.start(mint, Purpose::Demand, now) {
                 Begin::Lead(_, flight, _) | Begin::Follow(flight) => flight,
                 Begin::Refused(failure) => return Err(failure.error),
+                Begin::Moot => {
+                    joined = true;
+                    continue;
+                }
             };
             if let Some(failure) = self.machine.failure()
                 && failure.next.demand > now.after(deadline.left(clock))
@@ -139,9 +143,8 @@ impl Slot {
                 return Err(self.unavailable(Some(failure)));
             }
             joined = true;
-            if deadline.limit(clock, flight.changed()).await.is_none() {
-                return Err(self.unavailable(self.machine.failure()));
-            }
+            // A flight that was replaced may have landed meanwhile, so even the late look once more.
+            late = deadline.limit(clock, flight.changed()).await.is_none();
         }
     }
 
@@ -178,13 +181,21 @@ impl Slot {
         now: Moment,
     ) -> Begin<Follow, Error> {
         let mut sender = None;
-        let begin = self
-            .machine
-            .begin(purpose, now.boot_ms, millis(PATIENCE), || {
+        let begin = self.machine.begin(
+            purpose,
+            now.boot_ms,
+            PATIENCE,
+            |current| match (current.map(|credential| credential.phase(now)), purpose) {
+                (None | Some(Phase::Expired), _) => true,
+                (Some(Phase::Stale), Purpose::Refresh) => true,
+                (Some(Phase::Stale | Phase::Fresh), _) => false,
+            },
+            || {
                 let (send, follow) = watch::channel(());
                 sender = Some(send);
                 follow
-            });
+            },
+        );
         if let (Begin::Lead(ticket, _, start), Some(sender)) = (&begin, sender) {
             let flight = Flight {
                 slot: Arc::clone(self),
@@ -264,93 +275,4 @@ fn rfc3339(ms: u64) -> String {
         .ok()
         .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     stamp.map_or_else(|| ms.to_string(), |stamp| stamp.to_string())
-}
-
-/// One leader's work. Dropping it at any point, even with its runtime, frees the slot for another leader and wakes the
-/// followers.
-struct Flight {
-    slot: Arc<Slot>,
-    ticket: Ticket,
-    purpose: Purpose,
-    sender: watch::Sender<()>,
-}
-
-impl Flight {
-    async fn fly(self, mint: Arc<dyn Mint>, start: u64) {
-        let slot = &self.slot;
-        let clock = Arc::clone(&slot.shared.clock);
-        let began = clock.now();
-        clock
-            .sleep(Duration::from_millis(start.saturating_sub(began.boot_ms)))
-            .await;
-        for limit in ATTEMPT.into_iter().chain(std::iter::repeat(ATTEMPT[2])) {
-            slot.shared.admit().await;
-            let attempt = Deadline::after(&*clock, limit)
-                .limit(&*clock, mint.mint(&slot.key, limit))
-                .await;
-            let error = match attempt.unwrap_or_else(|| Err(unanswered(&slot.key, limit))) {
-                Ok(credential) => return slot.machine.land(self.ticket, Arc::new(credential)),
-                Err(error) => error,
-            };
-            let failure = self.note(error, clock.now());
-            tracing::warn!(
-                endpoint = %slot.key.endpoint, code = failure.error.code().slug(), failures = failure.count,
-                "minting a database credential failed"
-            );
-            let wait = failure.next.demand.saturating_sub(clock.now().boot_ms);
-            let over = clock.now().boot_ms + wait > began.after(FLIGHT_BUDGET);
-            // The slot keeps one receiver for those who come later; without another nobody waits.
-            let alone = self.sender.receiver_count() <= 1;
-            if self.purpose == Purpose::Refresh || failure.lasting || over || alone {
-                return;
-            }
-            clock.sleep(Duration::from_millis(wait)).await;
-        }
-    }
-
-    fn note(&self, error: Error, now: Moment) -> Failure<Error> {
-        let slot = &self.slot;
-        let lifetime = slot
-            .machine
-            .current()
-            .map_or(millis(policy::LONGEST_LIFETIME), |current| {
-                current.validity().lifetime_ms
-            });
-        let asked = error
-            .retry_after()
-            .map_or(0, millis)
-            .min(millis(policy::LONGEST_LIFETIME));
-        let lasting = !error.is_retryable();
-        let unit = slot.shared.dice.unit();
-        slot.machine.note(error, now.boot_ms, lasting, |count| {
-            let refresh = policy::refresh_backoff(count, lifetime, unit);
-            let demand = if lasting {
-                policy::refusal_memory(count)
-            } else {
-                policy::demand_backoff(count, unit)
-            };
-            Next {
-                refresh: now.boot_ms + millis(refresh).max(asked),
-                demand: now.boot_ms + millis(demand).max(asked),
-            }
-        })
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        // Fields are dropped after this: followers wake to a slot that is free.
-        self.slot.machine.abandon(self.ticket);
-    }
-}
-
-fn unanswered(key: &SlotKey, limit: Duration) -> Error {
-    Error::new(
-        Code::HttpTimeout,
-        format!(
-            "{} did not answer a request to mint within {} s",
-            key.host,
-            limit.as_secs()
-        ),
-    )
 }

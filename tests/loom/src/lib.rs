@@ -11,13 +11,23 @@ mod sync;
 
 use loom::thread;
 
-use machine::{Begin, Machine, Next, Purpose, Ticket};
+use machine::{Begin, Machine, Next, Patience, Purpose, Ticket};
 use sync::Arc;
 
 type Slot = Machine<u32, (), &'static str>;
 
+const PATIENCE: Patience = Patience {
+    refresh: 4_000,
+    demand: 60_000,
+};
+
+/// In these tests a refresh wants any value but 9, and a demand wants one only where there is none.
 fn begin(slot: &Slot, purpose: Purpose, now: u64) -> Begin<(), &'static str> {
-    slot.begin(purpose, now, 4_000, || ())
+    let wanted = |current: Option<&u32>| match purpose {
+        Purpose::Demand => current.is_none(),
+        Purpose::Refresh => current != Some(&9),
+    };
+    slot.begin(purpose, now, PATIENCE, wanted, || ())
 }
 
 fn lead(slot: &Slot, purpose: Purpose, now: u64) -> Option<Ticket> {
@@ -35,31 +45,49 @@ fn soon(_failures: u32) -> Next {
 }
 
 #[test]
-fn of_two_who_need_a_value_exactly_one_leads_and_both_see_it() {
+fn of_three_who_need_a_value_exactly_one_ever_leads() {
+    fn need(slot: &Slot) -> u32 {
+        if slot.current().is_some() {
+            return 0;
+        }
+        let Some(ticket) = lead(slot, Purpose::Demand, 1) else {
+            return 0;
+        };
+        slot.land(ticket, Arc::new(7));
+        1
+    }
     loom::model(|| {
         let slot = Arc::new(Slot::new(None));
-        let other = {
-            let slot = Arc::clone(&slot);
-            thread::spawn(move || {
-                let led = lead(&slot, Purpose::Demand, 1);
-                if let Some(ticket) = led {
-                    slot.land(ticket, Arc::new(7));
-                }
-                led.is_some()
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                let slot = Arc::clone(&slot);
+                thread::spawn(move || need(&slot))
             })
-        };
-        let mut led = 0;
-        if slot.current().is_none()
-            && let Some(ticket) = lead(&slot, Purpose::Demand, 1)
-        {
-            slot.land(ticket, Arc::new(7));
-            led += 1;
-        }
-        led += u32::from(other.join().unwrap());
-        // The second may lead again only after the first has landed, never beside it.
-        assert!(led >= 1);
+            .collect();
+        let own = need(&slot);
+        let led: u32 = others.into_iter().map(|other| other.join().unwrap()).sum();
+        assert_eq!(own + led, 1);
         assert_eq!(slot.current().as_deref(), Some(&7));
         assert!(slot.wants_refresh(2), "no flight is left behind");
+    });
+}
+
+#[test]
+fn of_two_who_see_a_stale_value_exactly_one_refreshes_it() {
+    fn refresh(slot: &Slot) -> u32 {
+        let Some(ticket) = lead(slot, Purpose::Refresh, 1) else {
+            return 0;
+        };
+        slot.land(ticket, Arc::new(9));
+        1
+    }
+    loom::model(|| {
+        let slot = Arc::new(Slot::new(Some(Arc::new(1))));
+        let other = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || refresh(&slot))
+        };
+        assert_eq!(refresh(&slot) + other.join().unwrap(), 1);
     });
 }
 
@@ -132,7 +160,7 @@ fn a_dropped_flight_frees_the_slot() {
         let dropped = {
             let slot = Arc::clone(&slot);
             thread::spawn(move || {
-                slot.note("no answer", 2, false, soon);
+                slot.note(ticket, "no answer", 2, false, soon);
                 slot.abandon(ticket);
             })
         };
@@ -154,7 +182,7 @@ fn a_reader_never_sees_a_refresh_that_nobody_will_start() {
             let slot = Arc::clone(&slot);
             thread::spawn(move || {
                 if let Some(ticket) = lead(&slot, Purpose::Refresh, 1) {
-                    slot.note("down", 2, false, soon);
+                    slot.note(ticket, "down", 2, false, soon);
                     slot.abandon(ticket);
                 }
             })
@@ -166,5 +194,24 @@ fn a_reader_never_sees_a_refresh_that_nobody_will_start() {
             "quiet only while it is under way or backing off"
         );
         assert!(slot.wants_refresh(100), "and due again after the back-off");
+    });
+}
+
+#[test]
+fn what_a_replaced_flight_says_after_its_successor_is_not_kept() {
+    loom::model(|| {
+        let slot = Arc::new(Slot::new(None));
+        let hung = lead(&slot, Purpose::Refresh, 1).unwrap();
+        let next = lead(&slot, Purpose::Demand, 10_000).unwrap();
+        let late = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || {
+                slot.note(hung, "too late", 10_001, true, soon);
+                slot.abandon(hung);
+            })
+        };
+        slot.land(next, Arc::new(2));
+        late.join().unwrap();
+        assert!(slot.failure().is_none());
     });
 }
