@@ -354,3 +354,34 @@ async fn the_environment_names_all_that_a_client_needs() {
     );
     emulator.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_made_in_sql_lets_its_identity_in() {
+    let emulator = Emulator::start(Options::default()).await.unwrap();
+    let stranger = credential(&emulator, STRANGER_TOKEN);
+    let refused = login(&emulator, STRANGER, &stranger).await.unwrap_err();
+    assert!(refused.starts_with("28P01: "), "{refused}");
+    let owner = login(&emulator, USER, &credential(&emulator, TOKEN))
+        .await
+        .unwrap();
+    owner
+        .batch_execute(&format!(
+            "CREATE EXTENSION databricks_auth; SELECT databricks_create_role('{STRANGER}', 'USER')"
+        ))
+        .await
+        .unwrap();
+    assert_eq!(
+        who(&login(&emulator, STRANGER, &stranger).await.unwrap()).await,
+        STRANGER
+    );
+    // A role that plain SQL made is none of an identity.
+    owner
+        .batch_execute("CREATE ROLE \"plain@example.com\" LOGIN")
+        .await
+        .unwrap();
+    let refused = login(&emulator, "plain@example.com", &stranger)
+        .await
+        .unwrap_err();
+    assert!(refused.starts_with("28P01: "), "{refused}");
+    emulator.shutdown().await;
+}

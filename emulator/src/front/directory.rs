@@ -35,6 +35,15 @@ pub struct Role {
     pub superuser: bool,
 }
 
+/// A role that somebody made in SQL for a Databricks identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeRole {
+    /// The name in Postgres, which is the identity's.
+    pub name: String,
+    /// `USER`, `SERVICE_PRINCIPAL` or `GROUP`.
+    pub identity_type: String,
+}
+
 /// How a role proves who it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoleLogin {
@@ -86,6 +95,8 @@ pub trait Directory: Send + Sync + 'static {
     ) -> Result<(), LoginRefusal>;
     /// The roles that must exist in Postgres when the branch's cluster first starts.
     fn roles(&self, branch_uid: &str) -> Vec<Role>;
+    /// Takes over roles that were made in SQL, with `databricks_create_role`; those it knows stay as they are.
+    fn adopt_roles(&self, branch_uid: &str, made: &[MadeRole]);
     /// The databases that must exist, each with its owner.
     fn databases(&self, branch_uid: &str) -> Vec<(String, String)>;
     /// A compute changed its state; the control plane shows it as `current_state`.

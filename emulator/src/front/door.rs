@@ -81,9 +81,16 @@ impl FrontDoor for Door {
         let Some(password) = password.expose() else {
             return Err(of_login(LoginRefusal::WrongPassword, user));
         };
-        self.directory
-            .check_login(&place.endpoint, user, password)
-            .map_err(|why| of_login(why, user))
+        let check = || self.directory.check_login(&place.endpoint, user, password);
+        let mut checked = check();
+        if checked == Err(LoginRefusal::RoleMissing)
+            && let Ok(made) = self.fleet.made_roles(&place.endpoint).await
+        {
+            self.directory
+                .adopt_roles(&place.endpoint.branch_uid, &made);
+            checked = check();
+        }
+        checked.map_err(|why| of_login(why, user))
     }
 
     async fn open(&self, place: &Place) -> Result<UnixStream, Refusal> {

@@ -20,7 +20,7 @@ use super::fleet::Shared;
 use super::installation::blocking;
 use super::provision::{Wanted, provision};
 use super::template::template;
-use crate::front::directory::{ComputeState, Endpoint};
+use crate::front::directory::{ComputeState, Endpoint, MadeRole};
 
 /// The virtual clock may run faster than the real one, so nobody sleeps longer than this between two looks at it.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
@@ -303,6 +303,38 @@ impl Compute {
         true
     }
 
+    /// The roles that the extension `databricks_auth` has made; it leaves its mark in their comments.
+    pub(crate) async fn made_roles(&self) -> Result<Vec<MadeRole>, PostgresError> {
+        const MADE: &str = "SELECT rolname::text, substring(note FROM '^databricks_auth: (.*)$') \
+             FROM pg_roles, shobj_description(oid, 'pg_authid') AS note \
+             WHERE rolcanlogin AND note LIKE 'databricks_auth: %'";
+        let slot = self.cluster.lock().await;
+        let Some(cluster) = slot.as_ref() else {
+            return Ok(Vec::new());
+        };
+        let ask = async {
+            let rows = cluster.connect("postgres").await?.query(MADE, &[]).await?;
+            rows.iter()
+                .map(|row| {
+                    Ok(MadeRole {
+                        name: row.try_get(0)?,
+                        identity_type: row.try_get(1)?,
+                    })
+                })
+                .collect::<Result<_, _>>()
+        };
+        ask.await.map_err(self.of_sql("look for roles"))
+    }
+
+    fn of_sql(&self, what: &str) -> impl FnOnce(tokio_postgres::Error) -> PostgresError {
+        let (what, branch) = (what.to_owned(), self.branch_uid.clone());
+        move |source| PostgresError::Sql {
+            what,
+            branch,
+            source,
+        }
+    }
+
     /// Asks the server to end one session with 57P01.
     pub(crate) async fn terminate(&self, backend_pid: i32) -> Result<bool, PostgresError> {
         let slot = self.cluster.lock().await;
@@ -316,11 +348,7 @@ impl Compute {
                 .await?
                 .try_get(0)
         };
-        ask.await.map_err(|source| PostgresError::Sql {
-            what: "end a session".into(),
-            branch: self.branch_uid.clone(),
-            source,
-        })
+        ask.await.map_err(self.of_sql("end a session"))
     }
 
     /// Suspends the server when it is idle, and notices when it ends by itself.

@@ -17,7 +17,7 @@ use super::error::PostgresError;
 use super::files::unique;
 use super::installation::Installation;
 use super::time::Time;
-use crate::front::directory::{ComputeState, Endpoint, SharedDirectory};
+use crate::front::directory::{ComputeState, Endpoint, MadeRole, SharedDirectory};
 
 /// What a fleet needs to know.
 #[derive(Clone, Debug)]
@@ -249,6 +249,16 @@ impl Fleet {
             Some(compute) => compute.sync().await,
             None => Ok(()),
         }
+    }
+
+    /// The roles of the endpoint's branch that were made in SQL with `databricks_create_role`. Wakes its Postgres.
+    pub(crate) async fn made_roles(
+        &self,
+        endpoint: &Endpoint,
+    ) -> Result<Vec<MadeRole>, PostgresError> {
+        let compute = self.compute_for(endpoint);
+        compute.wake(endpoint).await?;
+        compute.made_roles().await
     }
 
     /// Ends one session with 57P01, by the process id of its backend. `false`: there is none.

@@ -3,7 +3,9 @@
 use super::identity;
 use super::model::{AuthMethod, Branch, Role as KeptRole};
 use super::{Compute, DATABASE_AUDIENCE, Lakebase, Located, WORKSPACE_AUDIENCE, names};
-use crate::front::directory::{ComputeState, Directory, Endpoint, LoginRefusal, Role, RoleLogin};
+use crate::front::directory::{
+    ComputeState, Directory, Endpoint, LoginRefusal, MadeRole, Role, RoleLogin,
+};
 use crate::token::TokenRefusal;
 
 impl Directory for Lakebase {
@@ -50,6 +52,10 @@ impl Directory for Lakebase {
             .branch_by_uid(branch_uid)
             .map(|branch| branch.roles.iter().map(login_role).collect())
             .unwrap_or_default()
+    }
+
+    fn adopt_roles(&self, branch_uid: &str, made: &[MadeRole]) {
+        self.adopt(branch_uid, made);
     }
 
     fn databases(&self, branch_uid: &str) -> Vec<(String, String)> {

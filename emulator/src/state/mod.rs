@@ -20,12 +20,12 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::faults::Faults;
-use crate::front::directory::ComputeState;
+use crate::front::directory::{ComputeState, MadeRole};
 use crate::journal::Journal;
 use crate::options::{HostMode, SuspendAfter};
 use crate::token::{Claims, Knobs, TokenSettings, Tokens};
 use crate::{Clock, Error};
-use model::{Branch, Endpoint, Kept, LAYOUT, Project};
+use model::{Branch, Endpoint, IdentityType, Kept, LAYOUT, Project};
 use store::Store;
 
 /// What the emulator is asked to start with.
@@ -228,6 +228,37 @@ impl Lakebase {
             endpoint.updated = now;
         }
         self.store.save(&resources.kept)
+    }
+
+    /// Adds roles that were made in SQL to their branch; those it has stay as they are.
+    pub(crate) fn adopt(&self, branch_uid: &str, made: &[MadeRole]) {
+        let now = self.clock.now();
+        let mut resources = self.write();
+        let mut branches = resources.kept.projects.iter_mut();
+        let Some(branch) = branches.find_map(|project| {
+            project
+                .branches
+                .iter_mut()
+                .find(|branch| branch.uid == branch_uid)
+        }) else {
+            return;
+        };
+        for role in made {
+            let identity = match role.identity_type.as_str() {
+                "SERVICE_PRINCIPAL" => IdentityType::ServicePrincipal,
+                "GROUP" => IdentityType::Group,
+                _ => IdentityType::User,
+            };
+            if branch.role_named(&role.name).is_none() {
+                let id = format!("role-{}", branch.roles.len() + 1);
+                branch
+                    .roles
+                    .push(seed::role(&id, &role.name, identity, false, now));
+            }
+        }
+        if let Err(error) = self.store.save(&resources.kept) {
+            tracing::warn!(%error, "the adopted roles are not kept");
+        }
     }
 
     /// Puts the resources of the start back, and takes all that was added away.

@@ -81,7 +81,8 @@ pub(crate) fn project(
     }
 }
 
-fn role(
+/// A role of an identity, which logs in by token.
+pub(crate) fn role(
     id: &str,
     postgres_role: &str,
     identity: IdentityType,

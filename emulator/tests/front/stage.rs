@@ -9,7 +9,7 @@ use std::time::Duration;
 use lakekey_emulator::HostMode;
 use lakekey_emulator::certs::Certificates;
 use lakekey_emulator::front::directory::{
-    ComputeState, Directory, Endpoint, LoginRefusal, Role, RoleLogin,
+    ComputeState, Directory, Endpoint, LoginRefusal, MadeRole, Role, RoleLogin,
 };
 use lakekey_emulator::front::{Front, FrontOptions};
 use lakekey_emulator::postgres::{BinarySearch, Fleet, FleetOptions, Time};
@@ -91,6 +91,8 @@ impl Directory for Plane {
         };
         vec![role(USER, true), role("bob@example.com", false)]
     }
+
+    fn adopt_roles(&self, _: &str, _: &[MadeRole]) {}
 
     fn databases(&self, _: &str) -> Vec<(String, String)> {
         vec![("databricks_postgres".into(), USER.into())]

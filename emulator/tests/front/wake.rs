@@ -68,37 +68,27 @@ async fn fifty_logins_at_a_suspended_endpoint_start_it_once_and_none_fails() {
 async fn logins_that_race_with_suspensions_do_not_fail() {
     let stage = Arc::new(Stage::open().await);
     connect(&stage).await.unwrap();
-    let until = Instant::now() + Duration::from_secs(4);
-    let suspender = tokio::spawn({
-        let stage = Arc::clone(&stage);
-        async move {
-            while Instant::now() < until {
-                stage.fleet.suspend("ep-one").await.unwrap();
-                tokio::time::sleep(Duration::from_millis(90)).await;
-            }
-        }
-    });
     let mut clients = JoinSet::new();
     for _ in 0..8 {
         let stage = Arc::clone(&stage);
         clients.spawn(async move {
-            let mut logins = 0;
-            while Instant::now() < until {
+            for login in 0..8 {
                 connect(&stage)
                     .await
-                    .unwrap_or_else(|error| panic!("login {logins}: {error:?}"));
-                logins += 1;
+                    .unwrap_or_else(|error| panic!("login {login}: {error:?}"));
             }
-            logins
         });
     }
-    let logins: i32 = clients.join_all().await.into_iter().sum();
-    suspender.await.unwrap();
-    assert!(
-        logins >= 40 && stage.fleet.counts().suspends >= 5,
-        "{logins} {:?}",
-        stage.fleet.counts()
-    );
+    let mut suspends = 0;
+    // The pause leaves room for logins between two suspensions; nothing waits for it to be long enough.
+    while !clients.is_empty() {
+        suspends += u32::from(stage.fleet.suspend("ep-one").await.unwrap());
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        while let Some(done) = clients.try_join_next() {
+            done.unwrap();
+        }
+    }
+    assert!(suspends >= 1, "{:?}", stage.fleet.counts());
     Arc::into_inner(stage).unwrap().close().await;
 }
 
