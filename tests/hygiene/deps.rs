@@ -15,6 +15,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("lakekey", &[]),
     ("lakekey-ffi", &["lakekey"]),
     ("lakekey-python", &["lakekey-ffi"]),
+    ("lakekey-node", &["lakekey-ffi"]),
     ("lakekey-gateway", &[]),
     ("lakekey-emulator", &["lakekey-gateway"]),
     (
@@ -28,10 +29,13 @@ const OURS: &[(&str, &[&str])] = &[
 const TESTS: &[&str] = &["lakekey-tests", "lakekey-loom", "lakekey-e2e"];
 
 /// All that a binding may use besides `lakekey-ffi`: its glue to the host language.
-const GLUE: &[(&str, &[&str])] = &[(
-    "lakekey-python",
-    &["pyo3", "pyo3-async-runtimes", "pyo3-build-config"],
-)];
+const GLUE: &[(&str, &[&str])] = &[
+    (
+        "lakekey-python",
+        &["pyo3", "pyo3-async-runtimes", "pyo3-build-config"],
+    ),
+    ("lakekey-node", &["napi", "napi-derive", "napi-build"]),
+];
 
 /// Crates that one crate alone may use.
 const RESERVED: &[(&str, &[&str])] = &[("reqwest", &["lakekey"])];
@@ -41,6 +45,7 @@ const LIBRARIES: &[&str] = &[
     "lakekey",
     "lakekey-ffi",
     "lakekey-python",
+    "lakekey-node",
     "lakekey-gateway",
 ];
 const TOKIO_REFUSED: &[&str] = &["signal", "process", "full"];

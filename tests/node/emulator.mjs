@@ -63,7 +63,7 @@ export class Emulator {
   }
 
   tokens(knobs) {
-    return this.admin("PUT", "/tokens", knobs);
+    return this.admin("POST", "/tokens", knobs);
   }
 
   fault(path, action) {
@@ -74,14 +74,10 @@ export class Emulator {
     return this.admin("DELETE", "/faults");
   }
 
-  /** Options of a client of its own. */
+  /** Options of a client that shares its credentials with nobody: each provider counts as an identity of its own. */
   client(changes = {}) {
-    return {
-      target: TARGET,
-      host: this.ready.env.DATABRICKS_HOST,
-      token: this.ready.env.DATABRICKS_TOKEN,
-      ...changes,
-    };
+    const { DATABRICKS_HOST: host, DATABRICKS_TOKEN: token } = this.ready.env;
+    return { target: TARGET, host, tokenProvider: () => token, ...changes };
   }
 
   /** Runs a program in a fresh process that this emulator's variables are set for. */
