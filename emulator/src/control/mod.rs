@@ -2,6 +2,7 @@
 
 mod answer;
 mod caller;
+mod cloud;
 mod credentials;
 mod oidc;
 mod page;
@@ -67,7 +68,14 @@ fn dispatch(lakebase: &Lakebase, base_url: &str, call: &Call) -> Result<Answer, 
     match &call.target {
         Target::HostMetadata => Ok(oidc::host_metadata(base_url)),
         Target::OauthDocument => Ok(oidc::document(base_url)),
-        Target::OauthToken => oidc::token(lakebase, call),
+        Target::AccountDocument => Ok(oidc::account_document(base_url)),
+        Target::OauthToken => Ok(oidc::token(lakebase, base_url, call)),
+        Target::GithubIssuer => Ok(cloud::github(lakebase, base_url, call)),
+        Target::PipelineIssuer => Ok(cloud::azure_devops(lakebase, call)),
+        Target::Entra(tenant) => Ok(cloud::entra(lakebase, tenant, call)),
+        Target::InstanceMetadata => Ok(cloud::instance_metadata(lakebase, call)),
+        Target::AzureResource => Ok(cloud::resource(base_url, call)),
+        Target::Tenant => Ok(cloud::tenant()),
         Target::Me => Ok(scim::me(caller::of(lakebase, &call.headers, false)?)),
         Target::Credentials => {
             credentials::mint(lakebase, caller::of(lakebase, &call.headers, true)?, call)

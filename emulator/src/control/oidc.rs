@@ -7,10 +7,12 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::Call;
 use super::answer::{Answer, ApiError};
+use super::{Call, cloud};
 use crate::state::Lakebase;
-use crate::state::identity::{self, ACCOUNT_ID, WORKSPACE_ID};
+use crate::state::identity::{self, ACCOUNT_ID, REFRESH_TOKEN, USER, WORKSPACE_ID};
+
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// `GET /.well-known/databricks-config`. Without `oidc_endpoint` the Python SDK cannot log in by client secret.
 pub(crate) fn host_metadata(base_url: &str) -> Answer {
@@ -25,21 +27,35 @@ pub(crate) fn host_metadata(base_url: &str) -> Answer {
 
 /// `GET /oidc/.well-known/oauth-authorization-server`.
 pub(crate) fn document(base_url: &str) -> Answer {
+    described(&format!("{base_url}/oidc"))
+}
+
+/// `GET /oidc/accounts/{account}/.well-known/oauth-authorization-server`.
+pub(crate) fn account_document(base_url: &str) -> Answer {
+    described(&format!("{base_url}/oidc/accounts/{ACCOUNT_ID}"))
+}
+
+fn described(issuer: &str) -> Answer {
     Answer::ok(&json!({
-        "issuer": format!("{base_url}/oidc"),
-        "authorization_endpoint": format!("{base_url}/oidc/v1/authorize"),
-        "token_endpoint": format!("{base_url}/oidc/v1/token"),
-        "grant_types_supported": ["client_credentials"],
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/v1/authorize"),
+        "token_endpoint": format!("{issuer}/v1/token"),
+        "grant_types_supported": ["client_credentials", "refresh_token", TOKEN_EXCHANGE],
         "response_types_supported": ["code"],
         "scopes_supported": ["all-apis", "postgres", "offline_access"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
     }))
 }
 
-/// `POST /oidc/v1/token`.
-pub(crate) fn token(lakebase: &Lakebase, call: &Call) -> Result<Answer, ApiError> {
-    match grant(lakebase, call) {
-        Ok(body) => Ok(Answer::ok(&body).with("cache-control", "no-store")),
+/// `POST /oidc/v1/token`, of the workspace and of the account.
+pub(crate) fn token(lakebase: &Lakebase, base_url: &str, call: &Call) -> Answer {
+    answered(grant(lakebase, base_url, call))
+}
+
+/// The answer of a token endpoint.
+pub(crate) fn answered(outcome: Result<Value, Refusal>) -> Answer {
+    match outcome {
+        Ok(body) => Answer::ok(&body).with("cache-control", "no-store"),
         Err(Refusal::Oauth {
             status,
             error,
@@ -49,18 +65,18 @@ pub(crate) fn token(lakebase: &Lakebase, call: &Call) -> Result<Answer, ApiError
                 status,
                 &json!({"error": error, "error_description": description}),
             );
-            let challenge = status == StatusCode::UNAUTHORIZED;
-            Ok(if challenge {
+            if status == StatusCode::UNAUTHORIZED {
                 answer.with("www-authenticate", "Basic realm=\"lakekey-emulator\"")
             } else {
                 answer
-            })
+            }
         }
-        Err(Refusal::Api(error)) => Err(error),
+        Err(Refusal::Api(error)) => error.answer("token"),
     }
 }
 
-enum Refusal {
+/// Why there is no token.
+pub(crate) enum Refusal {
     Oauth {
         status: StatusCode,
         error: &'static str,
@@ -69,7 +85,8 @@ enum Refusal {
     Api(ApiError),
 }
 
-fn refused(error: &'static str, description: impl Into<String>) -> Refusal {
+/// A refusal in OAuth's shape.
+pub(crate) fn refused(error: &'static str, description: impl Into<String>) -> Refusal {
     let status = if error == "invalid_client" {
         StatusCode::UNAUTHORIZED
     } else {
@@ -82,15 +99,20 @@ fn refused(error: &'static str, description: impl Into<String>) -> Refusal {
     }
 }
 
-fn grant(lakebase: &Lakebase, call: &Call) -> Result<Value, Refusal> {
+fn grant(lakebase: &Lakebase, base_url: &str, call: &Call) -> Result<Value, Refusal> {
     let form: Vec<(String, String)> = url_form(&call.body);
     let field = |name: &str| {
         form.iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.as_str())
     };
-    match field("grant_type") {
-        Some("client_credentials") => {}
+    let sub = match field("grant_type") {
+        Some("client_credentials") => by_secret(call, field("client_id"), field("client_secret"))?,
+        Some(TOKEN_EXCHANGE) => cloud::exchange(lakebase, base_url, call)?,
+        Some("refresh_token") if field("refresh_token") == Some(REFRESH_TOKEN) => USER,
+        Some("refresh_token") => {
+            return Err(refused("invalid_grant", "Refresh token is invalid."));
+        }
         None => {
             return Err(refused(
                 "invalid_request",
@@ -100,23 +122,12 @@ fn grant(lakebase: &Lakebase, call: &Call) -> Result<Value, Refusal> {
         Some(other) => {
             return Err(refused(
                 "unsupported_grant_type",
-                format!("{other}: this version serves client_credentials."),
-            ));
-        }
-    }
-    let basic = basic_credentials(call)?;
-    let (id, secret) = match (&basic, field("client_id"), field("client_secret")) {
-        (Some((id, secret)), _, _) => (id.as_str(), secret.as_str()),
-        (None, Some(id), Some(secret)) => (id, secret),
-        _ => {
-            return Err(refused(
-                "invalid_client",
-                "Client id and secret are missing.",
+                format!(
+                    "{other}: this version serves client_credentials, token-exchange and refresh_token."
+                ),
             ));
         }
     };
-    let principal = identity::by_client_secret(id, secret)
-        .ok_or_else(|| refused("invalid_client", "Client authentication failed"))?;
     let scope = field("scope")
         .filter(|scope| !scope.trim().is_empty())
         .unwrap_or("all-apis");
@@ -129,9 +140,27 @@ fn grant(lakebase: &Lakebase, call: &Call) -> Result<Value, Refusal> {
         ));
     }
     let (token, ttl_s) = lakebase
-        .workspace_token(principal.user_name, scope)
+        .workspace_token(sub, scope)
         .map_err(|error| Refusal::Api(error.into()))?;
     Ok(json!({"access_token": token, "token_type": "Bearer", "expires_in": ttl_s, "scope": scope}))
+}
+
+/// The service principal that proves itself by its secret, in the header or in the form.
+fn by_secret(call: &Call, id: Option<&str>, secret: Option<&str>) -> Result<&'static str, Refusal> {
+    let basic = basic_credentials(call)?;
+    let (id, secret) = match (&basic, id, secret) {
+        (Some((id, secret)), _, _) => (id.as_str(), secret.as_str()),
+        (None, Some(id), Some(secret)) => (id, secret),
+        _ => {
+            return Err(refused(
+                "invalid_client",
+                "Client id and secret are missing.",
+            ));
+        }
+    };
+    identity::by_client_secret(id, secret)
+        .map(|principal| principal.user_name)
+        .ok_or_else(|| refused("invalid_client", "Client authentication failed"))
 }
 
 /// Client id and secret of `Authorization: Basic`; each may be form-encoded (RFC 6749 2.3.1) or not.
@@ -157,7 +186,8 @@ fn basic_credentials(call: &Call) -> Result<Option<(String, String)>, Refusal> {
     Ok(Some((plain(id), plain(secret))))
 }
 
-fn url_form(body: &[u8]) -> Vec<(String, String)> {
+/// The fields of a form.
+pub(crate) fn url_form(body: &[u8]) -> Vec<(String, String)> {
     String::from_utf8_lossy(body)
         .split('&')
         .filter(|pair| !pair.is_empty())

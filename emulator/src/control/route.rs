@@ -5,6 +5,13 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::cloud::is_pipeline;
+
+/// Paths of the one account there is.
+const ACCOUNT_DOCUMENT: &str =
+    "/oidc/accounts/00000000-0000-4000-8000-0000000000ac/.well-known/oauth-authorization-server";
+const ACCOUNT_TOKEN: &str = "/oidc/accounts/00000000-0000-4000-8000-0000000000ac/v1/token";
+
 const POSTGRES: &str = "/api/2.0/postgres/";
 
 /// An operation with the ids of its path.
@@ -13,6 +20,14 @@ pub(crate) enum Target {
     HostMetadata,
     OauthDocument,
     OauthToken,
+    AccountDocument,
+    GithubIssuer,
+    PipelineIssuer,
+    /// With the tenant.
+    Entra(String),
+    InstanceMetadata,
+    AzureResource,
+    Tenant,
     Me,
     Credentials,
     Projects,
@@ -59,7 +74,18 @@ impl Target {
         let fixed = match path {
             "/.well-known/databricks-config" => Some(("GET", Self::HostMetadata)),
             "/oidc/.well-known/oauth-authorization-server" => Some(("GET", Self::OauthDocument)),
-            "/oidc/v1/token" => Some(("POST", Self::OauthToken)),
+            "/oidc/v1/token" | ACCOUNT_TOKEN => Some(("POST", Self::OauthToken)),
+            ACCOUNT_DOCUMENT => Some(("GET", Self::AccountDocument)),
+            "/issuer/github" => Some(("GET", Self::GithubIssuer)),
+            "/metadata/identity/oauth2/token" => Some(("GET", Self::InstanceMetadata)),
+            "/aad/auth" => Some(("GET", Self::Tenant)),
+            _ if path.starts_with("/issuer/") && is_pipeline(path) => {
+                Some(("POST", Self::PipelineIssuer))
+            }
+            _ if path.starts_with("/arm/subscriptions/") => Some(("GET", Self::AzureResource)),
+            _ if entra_tenant(path).is_some() => {
+                entra_tenant(path).map(|tenant| ("POST", Self::Entra(tenant.to_owned())))
+            }
             "/api/2.0/preview/scim/v2/Me" => Some(("GET", Self::Me)),
             "/api/2.0/postgres/credentials" => Some(("POST", Self::Credentials)),
             _ => None,
@@ -119,6 +145,15 @@ impl Target {
             Self::HostMetadata => "/.well-known/databricks-config",
             Self::OauthDocument => "/oidc/.well-known/oauth-authorization-server",
             Self::OauthToken => "/oidc/v1/token",
+            Self::AccountDocument => {
+                "/oidc/accounts/{account}/.well-known/oauth-authorization-server"
+            }
+            Self::GithubIssuer => "/issuer/github",
+            Self::PipelineIssuer => "/issuer/{project}/oidctoken",
+            Self::Entra(_) => "/entra/{tenant}/oauth2/token",
+            Self::InstanceMetadata => "/metadata/identity/oauth2/token",
+            Self::AzureResource => "/arm/{resource}",
+            Self::Tenant => "/aad/auth",
             Self::Me => "/api/2.0/preview/scim/v2/Me",
             Self::Credentials => "/api/2.0/postgres/credentials",
             Self::Projects => "/api/2.0/postgres/projects",
@@ -143,9 +178,14 @@ impl Target {
     pub(crate) fn body_is_harmless(&self) -> bool {
         !matches!(
             self,
-            Self::OauthToken | Self::WrongMethod(_) | Self::Unknown
+            Self::OauthToken | Self::Entra(_) | Self::WrongMethod(_) | Self::Unknown
         )
     }
+}
+
+/// The tenant of a path of Entra's.
+fn entra_tenant(path: &str) -> Option<&str> {
+    path.strip_prefix("/entra/")?.strip_suffix("/oauth2/token")
 }
 
 /// Names that the service knows and this version does not.

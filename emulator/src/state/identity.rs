@@ -3,6 +3,13 @@
 //! The secrets are well known on purpose: they open a Lakebase that listens on this machine only, and a fixed one can
 //! stand in a `.env` file or a CI variable without anybody guarding it.
 
+use serde_json::Map;
+
+use super::Lakebase;
+use crate::Error;
+
+const ID_TOKEN_TTL_S: i64 = 300;
+
 /// The workspace's id.
 pub const WORKSPACE_ID: &str = "1000000000000042";
 /// The account's id.
@@ -19,6 +26,14 @@ pub const STRANGER_TOKEN: &str = "dapi-emulator-stranger";
 pub const CLIENT_ID: &str = "00000000-0000-4000-8000-000000000001";
 /// Its secret.
 pub const CLIENT_SECRET: &str = "emulator-secret";
+/// The refresh token of [`USER`]'s login, for stand-ins of the Databricks CLI; any other has ended.
+pub(crate) const REFRESH_TOKEN: &str = "emulator-refresh";
+/// What a CI job shows to its issuer for an ID token.
+pub(crate) const ISSUER_TOKEN: &str = "emulator-job";
+/// The Entra tenant.
+pub(crate) const TENANT: &str = "00000000-0000-4000-8000-00000000007e";
+/// A token for the management of Azure.
+pub(crate) const MANAGEMENT_TOKEN: &str = "emulator-management";
 /// A group of which [`USER`] and the service principal are members, with a role of its own.
 pub const GROUP: &str = "data engineers";
 
@@ -88,4 +103,19 @@ pub(crate) fn by_client_secret(id: &str, secret: &str) -> Option<&'static Princi
     (id == CLIENT_ID && secret == CLIENT_SECRET)
         .then(|| by_user_name(CLIENT_ID))
         .flatten()
+}
+
+impl Lakebase {
+    /// An ID token of the workspace's own issuer: it opens nothing by itself.
+    pub(crate) fn id_token(&self, subject: &str, audience: &str) -> Result<String, Error> {
+        let claims = self.claims(subject, audience, ID_TOKEN_TTL_S, 0, Map::new());
+        self.tokens.sign(claims, 0)
+    }
+
+    /// Whether the text is such a token, for one of these audiences.
+    pub(crate) fn is_id_token(&self, token: &str, audiences: &[&str]) -> bool {
+        self.tokens
+            .verify(token, self.clock.now())
+            .is_ok_and(|claims| audiences.contains(&claims.aud.as_str()))
+    }
 }
