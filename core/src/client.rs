@@ -4,16 +4,19 @@
 //! and shared by all who ask at the same time.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
+use crate::as_user::{self, Users};
 use crate::auth::{Outside, TokenProvider};
 use crate::clock::{Clock, Deadline};
 use crate::code::Code;
 use crate::config::{self, Environment, Settings};
+use crate::connect::ConnectRequest;
 use crate::credential::mint::{ApiMint, Mint};
 use crate::credential::slot::Slot;
 use crate::credential::store::{Sharded, SlotKey};
@@ -23,14 +26,14 @@ use crate::endpoint::{self, Endpoint};
 use crate::error::{Error, Result};
 use crate::http::transport::Transport;
 use crate::http::{Api, ReqwestTransport, Retry};
-use crate::once::Remembered;
-use crate::resolve::{Lookup, SystemLookup};
+use crate::once::{Age, Remembered};
+use crate::resolve::{self, Lookup, SystemLookup};
 use crate::target::{self, Chosen};
 
 /// The budget of a call that names none.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an endpoint's hosts are believed before they are read again, beside the callers.
-const ENDPOINT_AGE: Duration = Duration::from_mins(10);
+/// How long what the workspace said is believed before it is asked again, beside the callers.
+const FACT_AGE: Age = Age::Serve(Duration::from_mins(30));
 
 /// What a [`Client`] is made from. The default takes nothing from the environment; see
 /// [`ClientOptions::from_process`].
@@ -122,8 +125,12 @@ pub(crate) struct Inner {
     default_route: ArcSwapOption<Route>,
     names: Sharded<String, Arc<Remembered<String>>>,
     facts: Sharded<String, Arc<Remembered<Endpoint>>>,
+    addresses: Sharded<String, Arc<Remembered<Vec<IpAddr>>>>,
     pub(crate) user: Arc<Remembered<String>>,
     closed: AtomicBool,
+    pub(crate) users: Users,
+    /// When the token of the user ends that this client is for, on the wall clock.
+    ends_at_ms: Option<u64>,
 }
 
 /// The workspace, once configuration has been resolved.
@@ -145,6 +152,11 @@ impl Client {
     /// # Errors
     /// [`Code::ConfigInvalid`] for an explicit attribute that does not exist.
     pub fn new(options: ClientOptions) -> Result<Client> {
+        Client::of_user(options, None)
+    }
+
+    /// The same for a user whose token ends.
+    pub(crate) fn of_user(options: ClientOptions, ends_at_ms: Option<u64>) -> Result<Client> {
         options.settings.check()?;
         Ok(Client(Arc::new(Inner {
             options,
@@ -155,14 +167,17 @@ impl Client {
             default_route: ArcSwapOption::empty(),
             names: Sharded::default(),
             facts: Sharded::default(),
+            addresses: Sharded::default(),
             user: Arc::new(Remembered::new(None)),
             closed: AtomicBool::new(false),
+            users: Users::default(),
+            ends_at_ms,
         })))
     }
 
     /// The credential for `target`, if it is here and nothing is to be done about it. Takes no lock and does no I/O.
     pub fn peek(&self, target: Option<&str>) -> Option<Arc<Credential>> {
-        if self.0.closed.load(Ordering::Acquire) {
+        if self.check_open().is_err() {
             return None;
         }
         match target {
@@ -178,25 +193,16 @@ impl Client {
     /// without a credential.
     pub async fn credential(&self, request: &CredentialRequest) -> Result<Lease> {
         let deadline = self.deadline(request.timeout);
-        let route = self
-            .route(request.target.as_deref(), request.ttl, deadline)
-            .await?;
-        route.slot.get(&self.door()?.mint, deadline).await
+        let target = request.target.as_deref();
+        let route = self.route(target, request.ttl, deadline).await?;
+        let lease = route.slot.get(&self.door()?.mint, deadline).await;
+        lease.inspect_err(|error| self.doubt_route(target, request.ttl, error))
     }
 
     /// Starts what a first login needs, side by side: the credential, the endpoint's host and the login name. Errors
     /// are left to the login that needs the result.
-    pub async fn prepare(&self, target: Option<&str>) {
-        let deadline = self.deadline(None);
-        let Ok(route) = self.route(target, None, deadline).await else {
-            return;
-        };
-        let Ok(door) = self.door() else { return };
-        let _ = tokio::join!(
-            route.slot.get(&door.mint, deadline),
-            self.facts(&route, &door, deadline),
-            self.login_name(&door, deadline),
-        );
+    pub async fn prepare(&self, request: &ConnectRequest) {
+        let _ = self.connect_params(request).await;
     }
 
     /// Takes `token` out of the cache because Postgres refused it. `false` if it was not there any more, or if it was
@@ -256,6 +262,18 @@ impl Client {
         &self.0.options.store
     }
 
+    /// Fails once the client is closed, or its user's token has ended.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.0.closed.load(Ordering::Acquire) {
+            return Err(Error::new(Code::Closed, "this client has been closed")
+                .with_hint("Make a new client"));
+        }
+        match self.0.ends_at_ms {
+            Some(end) if end <= self.clock().now().wall_ms => Err(as_user::over()),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         &**self.store().clock()
     }
@@ -274,10 +292,7 @@ impl Client {
 
     /// The workspace's door: configuration is resolved now, at the first call.
     pub(crate) fn door(&self) -> Result<Arc<Door>> {
-        if self.0.closed.load(Ordering::Acquire) {
-            return Err(Error::new(Code::Closed, "this client has been closed")
-                .with_hint("Make a new client"));
-        }
+        self.check_open()?;
         if let Some(door) = self.0.door.load_full() {
             return Ok(door);
         }
@@ -323,6 +338,7 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Arc<Route>> {
         let door = self.door()?;
+        whole_seconds(ttl)?;
         let known = match (target, ttl) {
             (None, None) => self.0.default_route.load_full(),
             (Some(target), None) => self.0.routes.get(target),
@@ -342,10 +358,7 @@ impl Client {
             claims: None,
             ttl,
         });
-        let label = match ttl {
-            Some(ttl) => format!("{} for {} s", target.unwrap_or_default(), ttl.as_secs()),
-            None => target.unwrap_or_default().to_owned(),
-        };
+        let label = label(target, ttl);
         let facts = self
             .0
             .facts
@@ -377,13 +390,52 @@ impl Client {
         let name = known
             .get(
                 self.store().clock(),
-                None,
+                Age::Any,
                 deadline,
-                move |deadline| async move { endpoint::find(&api, &target, deadline).await },
+                move |deadline, _| async move { endpoint::find(&api, &target, deadline).await },
             )
             .await?;
         tracing::debug!(target = %shown, source = %chosen.source, endpoint = %name, "chose the endpoint");
         Ok(String::clone(&name))
+    }
+
+    /// Lets the next call find the endpoint anew if the workspace does not know it any more: a branch's endpoint may have
+    /// been deleted and made again.
+    pub(crate) fn doubt_route(&self, target: Option<&str>, ttl: Option<Duration>, error: &Error) {
+        if !matches!(error.code(), Code::ApiNotFound | Code::TargetNotFound) {
+            return;
+        }
+        if let Ok(chosen) = self.choose(target) {
+            self.0.names.remove(&chosen.target.to_string());
+        }
+        self.0.routes.remove(&label(target, ttl));
+        if target.is_none() && ttl.is_none() {
+            self.0.default_route.store(None);
+        }
+    }
+
+    /// The addresses of a host, asked for once by a crowd, and again a few seconds later.
+    pub(crate) async fn addresses(
+        &self,
+        host: &str,
+        deadline: Deadline,
+    ) -> Result<Arc<Vec<IpAddr>>> {
+        const AGE: Age = Age::Renew(Duration::from_secs(5));
+        let name = host.to_owned();
+        let known = self
+            .0
+            .addresses
+            .get_or_insert(&name, &Arc::new(Remembered::new(None)));
+        let (lookup, clock) = (
+            Arc::clone(&self.0.options.lookup),
+            Arc::clone(self.store().clock()),
+        );
+        let resolve = move |deadline, _| async move {
+            resolve::resolve(&*lookup, &name, deadline, &*clock).await
+        };
+        known
+            .get(self.store().clock(), AGE, deadline, resolve)
+            .await
     }
 
     /// The endpoint's host and state.
@@ -398,9 +450,11 @@ impl Client {
             .facts
             .get(
                 self.store().clock(),
-                Some(ENDPOINT_AGE),
+                FACT_AGE,
                 deadline,
-                move |deadline| async move { endpoint::get(&api, &name, deadline).await },
+                move |deadline, retry| async move {
+                    endpoint::get(&api, &name, deadline, retry).await
+                },
             )
             .await
     }
@@ -420,11 +474,37 @@ impl Client {
             .user
             .get(
                 self.store().clock(),
-                None,
+                FACT_AGE,
                 deadline,
-                move |deadline| async move { endpoint::current_user(&api, deadline).await },
+                move |deadline, retry| async move {
+                    endpoint::current_user(&api, deadline, retry).await
+                },
             )
             .await
+    }
+}
+
+/// What a route is kept under.
+fn label(target: Option<&str>, ttl: Option<Duration>) -> String {
+    let target = target.unwrap_or_default();
+    match ttl {
+        Some(ttl) => format!("{target} for {} s", ttl.as_secs()),
+        None => target.to_owned(),
+    }
+}
+
+/// The API takes seconds; a rounded lifetime would not be the one that was asked for.
+fn whole_seconds(ttl: Option<Duration>) -> Result<()> {
+    match ttl {
+        Some(ttl) if ttl.as_secs() == 0 || ttl.subsec_nanos() != 0 => Err(Error::new(
+            Code::ConfigInvalid,
+            format!(
+                "a ttl of {} s is no whole number of seconds",
+                ttl.as_secs_f64()
+            ),
+        )
+        .with_hint("Give a ttl from 300 to 3600 seconds, or none")),
+        _ => Ok(()),
     }
 }
 

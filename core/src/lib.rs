@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+mod as_user;
 pub mod auth;
 mod client;
 pub mod clock;

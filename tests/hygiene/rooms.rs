@@ -69,6 +69,7 @@ const EXPOSING: &[&str] = &[
     "bindings-common/src/client.rs",
     "bindings-common/src/provider.rs",
     "cli/src/",
+    "core/src/as_user.rs",
     "core/src/auth/",
     "core/src/config/resolved.rs",
     "core/src/conn/",

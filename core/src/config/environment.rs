@@ -47,6 +47,18 @@ impl Environment {
         self
     }
 
+    /// The same without these variables.
+    pub(crate) fn without_attributes<'n>(
+        &self,
+        names: impl IntoIterator<Item = &'n &'n str>,
+    ) -> Environment {
+        let mut out = self.clone();
+        for name in names {
+            out.variables.remove(*name);
+        }
+        out
+    }
+
     /// A variable's value. An empty one counts as unset: that is how scripts switch a variable off.
     pub fn var(&self, name: &str) -> Option<&str> {
         self.variables
