@@ -1,9 +1,8 @@
 //! The client as bindings hold it: one handle, one core client per process.
 //!
 //! After a fork the child must not touch the parent's core client where that takes a lock, so the handle makes a new one
-//! at the first call that may wait and lets it inherit the parent's valid credentials, which takes none. Until then the
-//! parent's is still good for [`Handle::peek`], which takes none either. The same happens after a panic, since nobody
-//! knows what it left half done.
+//! at the first call that may wait and lets it inherit the parent's valid credentials, which takes none. The same happens
+//! after a panic, since nobody knows what it left half done.
 #![allow(
     unsafe_code,
     reason = "the current core client is read by every call and must not be locked"
@@ -16,6 +15,7 @@ use std::time::Duration;
 
 use lakekey::config::{Environment, Settings};
 use lakekey::conn::WithPassword;
+use lakekey::resolve::SystemLookup;
 use lakekey::{Client, ClientOptions, Code};
 
 use crate::call::Call;
@@ -80,7 +80,12 @@ impl Handle {
 
     /// The credential, if it is here and nothing is to be done about it: no lock, no I/O.
     pub fn peek(&self, target: Option<&str>) -> Option<Lease> {
-        let credential = guard(|| Ok(self.latest().client.peek(target))).ok()??;
+        let latest = self.latest();
+        // In the parent's slots a refresh may be under way for ever, so a child goes the long way once and inherits.
+        if latest.tag.is_of_a_parent() {
+            return None;
+        }
+        let credential = guard(|| Ok(latest.client.peek(target))).ok()??;
         Some(Lease {
             credential,
             cached: true,
@@ -133,7 +138,11 @@ impl Handle {
     /// Starts what a first login needs and returns at once; errors are left to that login.
     pub fn prepare(&self, target: Option<String>) -> Result<()> {
         let call = self.call(self.options.timeout, move |client| async move {
-            client.prepare(target.as_deref()).await;
+            let request = lakekey::ConnectRequest {
+                target,
+                ..lakekey::ConnectRequest::default()
+            };
+            client.prepare(&request).await;
             Ok(())
         })?;
         call.start(&CancelHandle::new(), |_| ())
@@ -211,6 +220,7 @@ impl Local {
     fn new(options: &ClientOptions, parent: Option<&Client>) -> Result<Local> {
         let client = Client::new(ClientOptions {
             store: process().store().clone(),
+            lookup: Arc::new(SystemLookup::default()),
             ..options.clone()
         })?;
         if let Some(parent) = parent {

@@ -14,11 +14,12 @@ use crate::conn::{self, Keyword, Params};
 use crate::credential::Lease;
 use crate::error::{Error, Result};
 use crate::name::is_pooled_host;
-use crate::resolve;
 use crate::target::Chosen;
 
 const DATABASE: &str = "databricks_postgres";
 const PORT: u16 = 5432;
+/// How long a login that has all else waits for the workspace to say who it is: the token says so too.
+const NAME_PATIENCE: Duration = Duration::from_secs(1);
 /// Verified by name against the system's roots, unless the user says otherwise.
 const SSLMODE: &str = "verify-full";
 
@@ -81,24 +82,54 @@ impl Client {
             }
             route.slot.get(&door.mint, deadline).await.map(Some)
         };
-        let (lease, server, user) = tokio::join!(
-            credential,
-            self.server(request, host, &route, &door, deadline),
-            self.user(request, &door, deadline),
-        );
-        // What the server says of the endpoint explains a refused mint better than the mint does.
-        let (host, addresses) = server?;
-        let lease = lease?;
-        let user = match (
-            user,
-            lease.as_ref().and_then(|lease| lease.credential.subject()),
-        ) {
+        let needed = async {
+            tokio::try_join!(
+                credential,
+                self.server(request, host, &route, &door, deadline)
+            )
+        };
+        let user = self.user(request, &door, deadline);
+        tokio::pin!(needed, user);
+        let mut said = None;
+        // What cannot be done without ends the wait with its error; the login name has another source.
+        let needed = loop {
+            tokio::select! {
+                biased;
+                needed = &mut needed => break needed,
+                name = &mut user, if said.is_none() => said = Some(name),
+            }
+        };
+        let (lease, (host, addresses)) = needed.inspect_err(|error| {
+            self.doubt_route(request.target.as_deref(), request.ttl, error);
+        })?;
+        let subject = lease.as_ref().and_then(|lease| lease.credential.subject());
+        let said = match (said, subject) {
+            (Some(said), _) => said,
+            (None, None) => user.await,
+            (None, Some(_)) => {
+                let patience = deadline.within(self.clock(), NAME_PATIENCE);
+                let late = || {
+                    Err(Error::new(
+                        Code::Timeout,
+                        "the workspace is slow to say who this identity is",
+                    ))
+                };
+                patience
+                    .limit(self.clock(), user)
+                    .await
+                    .unwrap_or_else(late)
+            }
+        };
+        let user = match (said, subject) {
             (Ok(user), _) => user,
             (Err(error), Some(subject)) => {
                 tracing::warn!(
                     code = error.code().slug(),
                     "the workspace did not say who this identity is; taking the token's subject"
                 );
+                // Later logins need not wait for the same answer; it is asked for again beside them.
+                self.0.user.adopt(Some(Arc::new(subject.to_owned())));
+                self.0.user.doubt();
                 subject.to_owned()
             }
             (Err(error), None) => return Err(error),
@@ -205,13 +236,14 @@ impl Client {
             })?;
             return Ok((host, vec![address]));
         }
-        let resolved =
-            resolve::resolve(&*self.0.options.lookup, &host, deadline, self.clock()).await;
-        if resolved.is_err() {
-            // The host of an endpoint that was made anew is another one.
-            route.facts.doubt();
+        match self.addresses(&host, deadline).await {
+            Ok(addresses) => Ok((host, addresses.to_vec())),
+            Err(error) => {
+                // The host of an endpoint that was made anew is another one.
+                route.facts.doubt();
+                Err(error)
+            }
         }
-        resolved.map(|addresses| (host, addresses))
     }
 
     async fn user(

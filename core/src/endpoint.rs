@@ -82,8 +82,13 @@ impl Hosts {
 ///
 /// # Errors
 /// [`Code::TargetNotFound`], [`Code::EndpointDisabled`], [`Code::EndpointNotReady`], or what the API answered.
-pub(crate) async fn get(api: &Api, name: &str, deadline: Deadline) -> Result<Endpoint> {
-    let body = fetch(api, name, &[], deadline)
+pub(crate) async fn get(
+    api: &Api,
+    name: &str,
+    deadline: Deadline,
+    retry: Retry,
+) -> Result<Endpoint> {
+    let body = fetch(api, name, &[], deadline, retry)
         .await
         .map_err(|error| not_found(error, name))?;
     let wire = read(body, name)?;
@@ -132,7 +137,7 @@ pub(crate) async fn find(api: &Api, target: &Target, deadline: Deadline) -> Resu
 ///
 /// # Errors
 /// What the API answered, or [`Code::HttpProtocol`] for an answer without `userName`.
-pub(crate) async fn current_user(api: &Api, deadline: Deadline) -> Result<String> {
+pub(crate) async fn current_user(api: &Api, deadline: Deadline, retry: Retry) -> Result<String> {
     const PATH: &str = "/api/2.0/preview/scim/v2/Me";
     let call = Call {
         method: Method::GET,
@@ -140,7 +145,7 @@ pub(crate) async fn current_user(api: &Api, deadline: Deadline) -> Result<String
         query: &[],
         body: None,
         deadline,
-        retry: Retry::WithinDeadline,
+        retry,
     };
     let answer = api
         .call(call)
@@ -259,6 +264,7 @@ async fn list(api: &Api, parent: &str, collection: &str, deadline: Deadline) -> 
                 std::slice::from_ref(&token)
             },
             deadline,
+            Retry::WithinDeadline,
         )
         .await?;
         if let Some(Value::Array(page)) = body.get_mut(collection).map(Value::take) {
@@ -274,7 +280,13 @@ async fn list(api: &Api, parent: &str, collection: &str, deadline: Deadline) -> 
     }
 }
 
-async fn fetch(api: &Api, path: &str, page_token: &[String], deadline: Deadline) -> Result<Value> {
+async fn fetch(
+    api: &Api,
+    path: &str,
+    page_token: &[String],
+    deadline: Deadline,
+    retry: Retry,
+) -> Result<Value> {
     let query: Vec<(&str, &str)> = page_token
         .iter()
         .map(|token| ("page_token", token.as_str()))
@@ -286,7 +298,7 @@ async fn fetch(api: &Api, path: &str, page_token: &[String], deadline: Deadline)
         query: &query,
         body: None,
         deadline,
-        retry: Retry::WithinDeadline,
+        retry,
     };
     Ok(api.call(call).await?.body)
 }

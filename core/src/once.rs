@@ -1,12 +1,12 @@
 //! A fact that is asked for once and shared by all who need it.
 //!
 //! The endpoint's host, the login name and the like are asked for by five hundred connections at the same time. One of
-//! them asks; the others wait for it, each for as long as its own deadline allows. An old fact is served while a new
-//! one is fetched, so that an outage of the control plane costs no login.
+//! them asks; the others wait for it, each for as long as its own deadline allows. An old fact is better than none: it
+//! is served while a new one is fetched or when none can be had, so that an outage costs no login.
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -15,14 +15,27 @@ use tokio::sync::Mutex;
 use crate::clock::{Clock, Deadline};
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::http::Retry;
 
 /// How long a single fetch may go on beside its callers.
 const FETCH_BUDGET: Duration = Duration::from_secs(30);
 
+/// What to do about a value that is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Age {
+    /// Serve it, however old.
+    Any,
+    /// Serve it, and if it is older than this fetch a new one beside the callers.
+    Serve(Duration),
+    /// If it is older than this fetch a new one first; serve the old one if that fails.
+    Renew(Duration),
+}
+
 pub(crate) struct Remembered<T> {
     value: ArcSwapOption<T>,
-    /// Boot time from which the value counts as old; zero before the first fetch of this process.
+    /// Boot time of the last fetch; zero before the first one of this process.
     fetched_at: AtomicU64,
+    doubted: AtomicBool,
     asking: Arc<Mutex<Option<Failed>>>,
 }
 
@@ -38,6 +51,7 @@ impl<T: Send + Sync + 'static> Remembered<T> {
         Remembered {
             value: ArcSwapOption::new(value),
             fetched_at: AtomicU64::new(0),
+            doubted: AtomicBool::new(false),
             asking: Arc::default(),
         }
     }
@@ -53,80 +67,119 @@ impl<T: Send + Sync + 'static> Remembered<T> {
     /// Makes the value count as old: the next caller gets it and has it fetched again beside itself. It is not thrown
     /// away, since the workspace may be out of reach as well.
     pub(crate) fn doubt(&self) {
-        self.fetched_at.store(0, Ordering::Release);
+        self.doubted.store(true, Ordering::Release);
     }
 
-    /// The value; `fetch` is called with its own deadline if there is none, and beside the callers if it is older than
-    /// `age`.
+    fn is_old(&self, now: u64, age: Duration) -> bool {
+        let fetched_at = self.fetched_at.load(Ordering::Acquire);
+        self.doubted.load(Ordering::Acquire)
+            || now.saturating_sub(fetched_at) > crate::clock::millis(age)
+    }
+
+    fn looked(&self, now: u64) {
+        self.fetched_at.store(now, Ordering::Release);
+        self.doubted.store(false, Ordering::Release);
+    }
+
+    /// The value. `fetch` is called if there is none, or if it is old; beside the callers it gets a deadline of its own
+    /// and asks once.
     pub(crate) async fn get<F, Fut>(
         self: &Arc<Self>,
         clock: &Arc<dyn Clock>,
-        age: Option<Duration>,
+        age: Age,
         deadline: Deadline,
         fetch: F,
     ) -> Result<Arc<T>>
     where
-        F: FnOnce(Deadline) -> Fut,
+        F: FnOnce(Deadline, Retry) -> Fut,
         Fut: Future<Output = Result<T>> + Send + 'static,
     {
+        let asked = clock.now().boot_ms;
         if let Some(value) = self.current() {
-            let old = age.is_some_and(|age| {
-                clock
-                    .now()
-                    .boot_ms
-                    .saturating_sub(self.fetched_at.load(Ordering::Acquire))
-                    > crate::clock::millis(age)
-            });
-            if old && let Ok(asking) = Arc::clone(&self.asking).try_lock_owned() {
-                // Whether it succeeds or not, the next look is one age away.
-                self.fetched_at
-                    .store(clock.now().boot_ms, Ordering::Release);
-                let (this, work) = (
-                    Arc::clone(self),
-                    fetch(Deadline::after(&**clock, FETCH_BUDGET)),
-                );
-                tokio::spawn(async move {
-                    let _asking = asking;
-                    if let Ok(value) = work.await {
-                        this.value.store(Some(Arc::new(value)));
-                    }
-                });
+            match age {
+                Age::Serve(age) if self.is_old(asked, age) => self.renew_beside(clock, fetch),
+                Age::Renew(age) if self.is_old(asked, age) => {
+                    return Ok(self
+                        .ask(clock, asked, deadline, fetch)
+                        .await
+                        .unwrap_or(value));
+                }
+                _ => {}
             }
             return Ok(value);
         }
+        self.ask(clock, asked, deadline, fetch).await
+    }
+
+    fn renew_beside<F, Fut>(self: &Arc<Self>, clock: &Arc<dyn Clock>, fetch: F)
+    where
+        F: FnOnce(Deadline, Retry) -> Fut,
+        Fut: Future<Output = Result<T>> + Send + 'static,
+    {
+        let Ok(asking) = Arc::clone(&self.asking).try_lock_owned() else {
+            return;
+        };
+        // Whether it succeeds or not, the next look is one age away.
+        self.looked(clock.now().boot_ms);
+        let (this, work) = (
+            Arc::clone(self),
+            fetch(Deadline::after(&**clock, FETCH_BUDGET), Retry::Once),
+        );
+        tokio::spawn(async move {
+            let _asking = asking;
+            if let Ok(value) = work.await {
+                this.value.store(Some(Arc::new(value)));
+            }
+        });
+    }
+
+    async fn ask<F, Fut>(
+        &self,
+        clock: &Arc<dyn Clock>,
+        asked: u64,
+        deadline: Deadline,
+        fetch: F,
+    ) -> Result<Arc<T>>
+    where
+        F: FnOnce(Deadline, Retry) -> Fut,
+        Fut: Future<Output = Result<T>>,
+    {
         let late = || {
             Error::new(
                 Code::Timeout,
-                "the time limit passed while waiting for another caller's request to the workspace",
+                "the time limit passed while another caller's request was under way",
             )
         };
-        let asked = clock.now().boot_ms;
         let mut asking = deadline
             .limit(&**clock, self.asking.lock())
             .await
             .ok_or_else(late)?;
-        if let Some(value) = self.current() {
+        // What came while we waited is ours too: a crowd must not ask one by one.
+        if self.fetched_at.load(Ordering::Acquire) >= asked
+            && !self.doubted.load(Ordering::Acquire)
+            && let Some(value) = self.current()
+        {
             return Ok(value);
         }
-        // A refusal that came while we waited is ours too: a crowd must not repeat it one by one.
         if let Some(failed) = &*asking
             && failed.at >= asked
             && !failed.error.is_retryable()
         {
             return Err(failed.error.clone());
         }
-        match fetch(deadline).await {
+        let answer = fetch(deadline, Retry::WithinDeadline).await;
+        let now = clock.now().boot_ms;
+        self.looked(now);
+        match answer {
             Ok(value) => {
                 let value = Arc::new(value);
                 self.value.store(Some(Arc::clone(&value)));
-                self.fetched_at
-                    .store(clock.now().boot_ms, Ordering::Release);
                 *asking = None;
                 Ok(value)
             }
             Err(error) => {
                 *asking = Some(Failed {
-                    at: clock.now().boot_ms,
+                    at: now,
                     error: error.clone(),
                 });
                 Err(error)

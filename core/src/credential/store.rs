@@ -12,12 +12,16 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::mint::Credential;
+use super::policy::Phase;
 use super::slot::Slot;
 use super::sync::lock;
 use crate::clock::{Clock, SystemClock};
 use crate::jitter::{Dice, SystemDice};
 
 const SHARDS: usize = 64;
+/// How often a slot that nobody holds is counted while a shard is replaced: once in the old map, once in the new.
+const IN_MAPS: usize = 2;
 /// Mints that may start at once, and how many more each second: far above what rotation needs, far below what hurts.
 const BURST: f64 = 50.0;
 const PER_SECOND: f64 = 10.0;
@@ -78,6 +82,12 @@ impl Store {
             return slot;
         }
         let slot = Arc::new(Slot::new(key.clone(), Arc::clone(&self.0), None));
+        // Identities come and go, such as users with forwarded tokens: what has ended and nobody holds makes room.
+        let now = self.0.clock.now();
+        self.0.slots.prune(key, |slot| {
+            let over = |credential: Arc<_>| Credential::phase(&credential, now) == Phase::Expired;
+            Arc::strong_count(slot) > IN_MAPS || !slot.current().is_none_or(over)
+        });
         self.0.slots.get_or_insert(key, &slot)
     }
 
@@ -187,6 +197,32 @@ impl<K: Clone + Eq + std::hash::Hash, V: Clone> Sharded<K, V> {
             .get(key)
             .cloned()
             .unwrap_or_else(|| value.clone())
+    }
+
+    /// Takes a value out.
+    pub(crate) fn remove<Q>(&self, key: &Q)
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: std::hash::Hash + Eq + ?Sized,
+    {
+        self.shard(key).rcu(|map| {
+            let mut map = HashMap::clone(map);
+            map.remove(key);
+            map
+        });
+    }
+
+    /// Drops the neighbours of `key` that are not worth keeping.
+    fn prune(&self, key: &K, keep: impl Fn(&V) -> bool) {
+        let shard = self.shard(key);
+        if shard.load().values().all(&keep) {
+            return;
+        }
+        shard.rcu(|map| {
+            let mut map = HashMap::clone(map);
+            map.retain(|_, value| keep(value));
+            map
+        });
     }
 
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&K, &V)) {

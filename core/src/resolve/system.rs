@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::oneshot;
@@ -11,8 +12,6 @@ use crate::clock::BoxFuture;
 
 /// How many look-ups may run at once. Those that hang hold a thread each until the system gives up, often for 30 s.
 const MOST_THREADS: usize = 64;
-
-static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
 /// Which addresses come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -39,19 +38,30 @@ impl FamilyOrder {
 /// Asks `getaddrinfo`, each time in a thread that is left alone when nobody waits any more.
 ///
 /// A blocking task of the runtime would hold up the runtime's end for as long as the system hangs.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SystemLookup {
     /// Which addresses come first.
     pub order: FamilyOrder,
+    running: Arc<AtomicUsize>,
+}
+
+impl SystemLookup {
+    /// Sorts as `order` says.
+    pub fn new(order: FamilyOrder) -> SystemLookup {
+        SystemLookup {
+            order,
+            running: Arc::default(),
+        }
+    }
 }
 
 /// Counts a thread for as long as it runs.
-struct Place;
+struct Place(Arc<AtomicUsize>);
 
 impl Place {
-    fn take() -> io::Result<Place> {
-        let place = Place;
-        if RUNNING.fetch_add(1, Ordering::Relaxed) >= MOST_THREADS {
+    fn take(running: &Arc<AtomicUsize>) -> io::Result<Place> {
+        let place = Place(Arc::clone(running));
+        if running.fetch_add(1, Ordering::Relaxed) >= MOST_THREADS {
             // `place` gives the number back.
             return Err(io::Error::other(format!(
                 "{MOST_THREADS} earlier look-ups still wait for the system's resolver"
@@ -63,15 +73,16 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        RUNNING.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Lookup for SystemLookup {
     fn lookup(&self, host: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
         let (host, order) = (host.to_owned(), self.order);
+        let place = Place::take(&self.running);
         Box::pin(async move {
-            let place = Place::take()?;
+            let place = place?;
             let (answer, answered) = oneshot::channel();
             std::thread::Builder::new()
                 .name("lakekey-resolve".to_owned())

@@ -2,6 +2,7 @@
 //! thread.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod connecting;
 mod outage;
 mod rejection;
 mod rotation;

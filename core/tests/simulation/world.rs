@@ -1,21 +1,27 @@
 //! The simulated world: one manual clock, one scripted control plane, one client.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, HeaderValue};
 use lakekey::clock::{BoxFuture, Clock, ManualClock};
 use lakekey::config::Settings;
 use lakekey::credential::Store;
 use lakekey::http::transport::{Request, Response, Transport};
 use lakekey::jitter::Dice;
+use lakekey::resolve::Lookup;
 use lakekey::{Client, ClientOptions, Code, CredentialRequest, Error, Lease, Result};
 use serde_json::{Value, json};
 
 pub(crate) const T0: u64 = 1_800_000_000_000;
 pub(crate) const ENDPOINT: &str = "projects/shop/branches/production/endpoints/primary";
 pub(crate) const HOUR: u64 = 3_600_000;
+pub(crate) const HOST: &str = "ep-calm-river-d1a2b3c4.database.example.com";
+pub(crate) const USER: &str = "ann@example.com";
 
 /// How the control plane answers a request to mint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +46,9 @@ enum Stamp {
 #[derive(Debug)]
 struct Plane {
     mood: Mood,
+    /// How the workspace answers who this identity is.
+    me: Mood,
+    lookups: u32,
     lifetime_ms: u64,
     /// Milliseconds that the server's clock is ahead of ours.
     skew_ms: i64,
@@ -78,6 +87,8 @@ impl World {
             clock: ManualClock::at(T0),
             plane: Arc::new(Mutex::new(Plane {
                 mood: Mood::Up,
+                me: Mood::Up,
+                lookups: 0,
                 lifetime_ms,
                 skew_ms: 0,
                 stamp: Stamp::True,
@@ -104,12 +115,21 @@ impl World {
             target: Some(ENDPOINT.to_owned()),
             store: Store::new(clock, dice),
             transport: Some(Arc::new(self.clone())),
+            lookup: Arc::new(self.clone()),
             ..ClientOptions::default()
         }
     }
 
     pub(crate) fn mood(&self, mood: Mood) {
         self.plane.lock().unwrap().mood = mood;
+    }
+
+    pub(crate) fn me(&self, mood: Mood) {
+        self.plane.lock().unwrap().me = mood;
+    }
+
+    pub(crate) fn lookups(&self) -> u32 {
+        self.plane.lock().unwrap().lookups
     }
 
     pub(crate) fn skew(&self, skew_ms: i64) {
@@ -197,14 +217,14 @@ pub(crate) fn rfc3339(ms: u64) -> String {
 impl Transport for World {
     fn send(&self, request: Request, timeout: Duration) -> BoxFuture<'_, Result<Response>> {
         Box::pin(async move {
-            assert_eq!(
-                (request.method, request.url.path()),
-                (Method::POST, "/api/2.0/postgres/credentials")
-            );
+            let mints = request.url.path() == "/api/2.0/postgres/credentials";
             let mood = {
                 let mut plane = self.plane.lock().unwrap();
                 plane.requests += 1;
-                plane.mood.clone()
+                match request.url.path() {
+                    "/api/2.0/preview/scim/v2/Me" => plane.me.clone(),
+                    _ => plane.mood.clone(),
+                }
             };
             match mood {
                 Mood::Slow(ms) => self.clock.sleep(Duration::from_millis(ms)).await,
@@ -240,9 +260,16 @@ impl Transport for World {
                     body: b"<html>".to_vec(),
                     ..self.answer(200, &Value::Null)
                 },
-                _ => {
+                _ if mints => {
                     let body = self.mint();
                     self.answer(200, &body)
+                }
+                _ => {
+                    let status = json!({ "endpoint_type": "ENDPOINT_TYPE_READ_WRITE", "hosts": { "host": HOST } });
+                    self.answer(
+                        200,
+                        &json!({ "name": ENDPOINT, "status": status, "userName": USER }),
+                    )
                 }
             })
         })
@@ -253,7 +280,8 @@ impl World {
     fn mint(&self) -> Value {
         let mut plane = self.plane.lock().unwrap();
         plane.mints += 1;
-        let token = format!("minted-{}", plane.mints);
+        let claims = URL_SAFE_NO_PAD.encode(json!({ "sub": USER }).to_string());
+        let token = format!("minted-{}.{claims}.signature", plane.mints);
         let end = self
             .clock
             .now()
@@ -286,5 +314,17 @@ impl World {
             headers,
             body: body.to_string().into_bytes(),
         }
+    }
+}
+
+impl Lookup for World {
+    fn lookup(&self, host: &str) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> {
+        assert_eq!(host, HOST);
+        self.plane.lock().unwrap().lookups += 1;
+        let slow = self.clock.sleep(Duration::from_millis(50));
+        Box::pin(async move {
+            slow.await;
+            Ok(vec![IpAddr::from([192, 0, 2, 7])])
+        })
     }
 }
