@@ -186,8 +186,7 @@ impl Slot {
             now.boot_ms,
             PATIENCE,
             |current| match (current.map(|credential| credential.phase(now)), purpose) {
-                (None | Some(Phase::Expired), _) => true,
-                (Some(Phase::Stale), Purpose::Refresh) => true,
+                (None | Some(Phase::Expired), _) | (Some(Phase::Stale), Purpose::Refresh) => true,
                 (Some(Phase::Stale | Phase::Fresh), _) => false,
             },
             || {
