@@ -63,7 +63,8 @@ impl Client {
     ///
     /// # Errors
     /// Those of [`Client::credential`]; [`Code::PoolerRefused`], [`Code::EndpointDisabled`], [`Code::ResolveFailed`];
-    /// [`Code::ConfigInvalid`] for a `PGPORT` that is no port.
+    /// [`Code::ConfigInvalid`] for a `PGPORT` that is no port; [`Code::ConninfoInvalid`] for other values that cannot be
+    /// used, such as an unknown `sslmode`.
     pub async fn connect_params(&self, request: &ConnectRequest) -> Result<Connect> {
         let deadline = self.deadline(request.timeout);
         let chosen = self.choose(request.target.as_deref())?;
@@ -175,6 +176,8 @@ impl Client {
         if let Some(lease) = lease {
             params.set_password(lease.credential.token().clone())?;
         }
+        // Drivers name neither the variable nor the words that they know.
+        params.check()?;
         Ok(params)
     }
 
