@@ -192,8 +192,16 @@ impl Client {
     /// Configuration, authentication and API errors at once; [`Code::CredentialUnavailable`] when the budget ends
     /// without a credential.
     pub async fn credential(&self, request: &CredentialRequest) -> Result<Lease> {
-        let deadline = self.deadline(request.timeout);
         let target = request.target.as_deref();
+        if request.ttl.is_none()
+            && let Some(credential) = self.peek(target)
+        {
+            return Ok(Lease {
+                credential,
+                cached: true,
+            });
+        }
+        let deadline = self.deadline(request.timeout);
         let route = self.route(target, request.ttl, deadline).await?;
         let lease = route.slot.get(&self.door()?.mint, deadline).await;
         lease.inspect_err(|error| self.doubt_route(target, request.ttl, error))

@@ -74,7 +74,15 @@ fn boot_ms() -> u64 {
     ))
 }
 
-#[cfg(unix)]
+/// A tick of this clock is four milliseconds at most, and it is read ten times faster than the fine one.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn wall_ms() -> u64 {
+    timespec_ms(rustix::time::clock_gettime(
+        rustix::time::ClockId::RealtimeCoarse,
+    ))
+}
+
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 fn wall_ms() -> u64 {
     timespec_ms(rustix::time::clock_gettime(rustix::time::ClockId::Realtime))
 }
