@@ -2,14 +2,15 @@
 //!
 //! The work runs on lakekey's threads and the caller only waits for its result, in slices: between two slices the
 //! host looks for a signal (Ctrl-C), and may run any code for it, a call of lakekey included. A thread that waited
-//! inside the runtime could not do that.
+//! inside the runtime could not do that. Nor could it look at the clock by itself: when lakekey's threads are stuck, the
+//! wait ends all the same.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lakekey::Code;
 
-use crate::call::Call;
+use crate::call::{Call, stuck};
 use crate::cancel::CancelHandle;
 use crate::error::{FfiError, Result};
 
@@ -18,9 +19,11 @@ const SLICE: Duration = Duration::from_millis(50);
 
 impl<T: Send + 'static> Call<T> {
     /// Waits for the result. `interrupted` is called on this thread at least every 100 ms, with no lock held; `true`
-    /// gives up the wait with the code `CANCELLED`.
+    /// gives up the wait with the code `CANCELLED`. Ends by itself soon after the call's budget, whatever happens.
     pub fn wait(self, cancel: &CancelHandle, interrupted: &mut dyn FnMut() -> bool) -> Result<T> {
         let process = self.process;
+        let patience = self.patience();
+        let begun = Instant::now();
         let (send, receive) = sync_channel(1);
         let mine = cancel.child();
         let _ends_with_this_wait = mine.cancel_on_drop();
@@ -35,6 +38,9 @@ impl<T: Send + 'static> Call<T> {
                     ));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
+            }
+            if begun.elapsed() > patience {
+                return Err(stuck(patience));
             }
             if interrupted() {
                 return Err(FfiError::new(Code::Cancelled, "the wait was interrupted"));
@@ -53,8 +59,6 @@ impl<T: Send + 'static> Call<T> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-
-    use std::time::Instant;
 
     use super::*;
     use crate::runtime::process;

@@ -19,6 +19,9 @@ use crate::runtime::Process;
 /// The core keeps the caller's budget itself and says what it was waiting for; this much later the wait ends anyhow.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// And this much later the caller goes without an answer from lakekey's threads: they are stuck.
+const STUCK: Duration = Duration::from_secs(1);
+
 type Work<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
 
 /// An operation that has not begun. Dropping it does nothing.
@@ -41,6 +44,11 @@ impl<T: Send + 'static> Call<T> {
             work: Box::pin(work),
             limit: budget.saturating_add(GRACE),
         }
+    }
+
+    /// How long somebody who waits by a clock of their own should wait before they give up with [`stuck`].
+    pub fn patience(&self) -> Duration {
+        self.limit.saturating_add(STUCK)
     }
 
     /// Begins and returns at once. `done` is called exactly once, on one of lakekey's threads, unless this fails. It may
@@ -93,4 +101,16 @@ impl<T: Send + 'static> Call<T> {
             ))
         })
     }
+}
+
+/// What to say when lakekey's threads gave no answer at all, not even that the time is up.
+pub fn stuck(waited: Duration) -> FfiError {
+    FfiError::new(
+        Code::Timeout,
+        format!(
+            "no answer from lakekey's threads within {} ms",
+            waited.as_millis()
+        ),
+    )
+    .with_hint("They are starved or stopped: look at the load of this machine and the limits of this process")
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use lakekey::config::{Environment, Settings};
 use lakekey::conn::WithPassword;
 use lakekey::resolve::SystemLookup;
-use lakekey::{Client, ClientOptions, Code};
+use lakekey::{Client, ClientOptions, Code, Secret};
 
 use crate::call::Call;
 use crate::cancel::CancelHandle;
@@ -34,6 +34,8 @@ const CALLBACK_LIMIT: Duration = Duration::from_secs(30);
 /// A client. Shared by all threads of a process and by its children.
 pub struct Handle {
     options: ClientOptions,
+    /// The token of the app's user that this client is for.
+    user: Option<Secret>,
     local: AtomicPtr<Local>,
 }
 
@@ -71,9 +73,27 @@ impl Handle {
         if let Some(provider) = provider {
             core.token_provider = Some(Arc::new(Guarded::new(provider, CALLBACK_LIMIT)));
         }
-        let local = guard(|| Local::new(&core, None))?;
+        let local = guard(|| Local::new(&core, None, None))?;
         Ok(Handle {
             options: core,
+            user: None,
+            local: AtomicPtr::new(Box::into_raw(Box::new(local))),
+        })
+    }
+
+    /// A client that is the user of this token and nobody else. Reads the configuration file; no request.
+    pub fn as_user(&self, token: String) -> Result<Handle> {
+        let user = Secret::new(token);
+        let local = guard(|| {
+            Ok(Local {
+                tag: Tag::current(),
+                client: self.current()?.client.as_user(&user)?,
+                broken: Arc::default(),
+            })
+        })?;
+        Ok(Handle {
+            options: self.options.clone(),
+            user: Some(user),
             local: AtomicPtr::new(Box::into_raw(Box::new(local))),
         })
     }
@@ -114,34 +134,18 @@ impl Handle {
 
     /// Everything a driver needs for one login.
     pub fn connect_params(&self, request: ConnectRequest) -> Result<Call<ConnectParams>> {
-        let request = lakekey::ConnectRequest {
-            target: request.target,
-            database: request.database,
-            user: request.user,
-            port: request.port,
-            sslmode: request.sslmode,
-            sslrootcert: request.sslrootcert,
-            ttl: request.ttl_ms.map(|ms| positive("ttl", ms)).transpose()?,
-            timeout: request
-                .timeout_ms
-                .map(|ms| positive("timeout", ms))
-                .transpose()?,
-            without_password: false,
-            without_addresses: false,
-        };
+        let request = of_core(request)?;
         let budget = request.timeout.unwrap_or(self.options.timeout);
         self.call(budget, move |client| async move {
             plain_connect(&client.connect_params(&request).await?)
         })
     }
 
-    /// Starts what a first login needs and returns at once; errors are left to that login.
-    pub fn prepare(&self, target: Option<String>) -> Result<()> {
-        let call = self.call(self.options.timeout, move |client| async move {
-            let request = lakekey::ConnectRequest {
-                target,
-                ..lakekey::ConnectRequest::default()
-            };
+    /// Starts what a first such login needs and returns at once; errors are left to that login.
+    pub fn prepare(&self, request: ConnectRequest) -> Result<()> {
+        let request = of_core(request)?;
+        let budget = request.timeout.unwrap_or(self.options.timeout);
+        let call = self.call(budget, move |client| async move {
             client.prepare(&request).await;
             Ok(())
         })?;
@@ -201,7 +205,8 @@ impl Handle {
             if latest.tag.is_current() && !latest.broken.load(Ordering::Relaxed) {
                 return Ok(latest);
             }
-            let next = guard(|| Local::new(&self.options, Some(&latest.client)))?;
+            let next =
+                guard(|| Local::new(&self.options, self.user.as_ref(), Some(&latest.client)))?;
             let next = Box::into_raw(Box::new(next));
             let was = std::ptr::from_ref(latest).cast_mut();
             if self
@@ -217,12 +222,19 @@ impl Handle {
 }
 
 impl Local {
-    fn new(options: &ClientOptions, parent: Option<&Client>) -> Result<Local> {
-        let client = Client::new(ClientOptions {
+    fn new(
+        options: &ClientOptions,
+        user: Option<&Secret>,
+        parent: Option<&Client>,
+    ) -> Result<Local> {
+        let mut client = Client::new(ClientOptions {
             store: process().store().clone(),
             lookup: Arc::new(SystemLookup::default()),
             ..options.clone()
         })?;
+        if let Some(user) = user {
+            client = client.as_user(user)?;
+        }
         if let Some(parent) = parent {
             client.inherit(parent);
         }
@@ -298,6 +310,24 @@ impl fmt::Debug for Lease {
             .field("expires_at_ms", &self.expires_at_ms())
             .finish_non_exhaustive()
     }
+}
+
+fn of_core(request: ConnectRequest) -> Result<lakekey::ConnectRequest> {
+    Ok(lakekey::ConnectRequest {
+        target: request.target,
+        database: request.database,
+        user: request.user,
+        port: request.port,
+        sslmode: request.sslmode,
+        sslrootcert: request.sslrootcert,
+        ttl: request.ttl_ms.map(|ms| positive("ttl", ms)).transpose()?,
+        timeout: request
+            .timeout_ms
+            .map(|ms| positive("timeout", ms))
+            .transpose()?,
+        without_password: false,
+        without_addresses: false,
+    })
 }
 
 fn plain_connect(connect: &lakekey::Connect) -> Result<ConnectParams> {

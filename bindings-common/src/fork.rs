@@ -30,6 +30,12 @@ impl Tag {
         }
     }
 
+    /// Whether a fork is known to lie between the tag and now: one atomic read, no system call. `false` may be wrong in
+    /// children made without the C library's `fork`.
+    pub fn is_of_a_parent(self) -> bool {
+        self.forks != FORKS.load(Ordering::Relaxed)
+    }
+
     /// Whether this is still the process that the tag was made in.
     pub fn is_current(self) -> bool {
         self == Tag::current()

@@ -2,20 +2,23 @@
 //!
 //! Threads of lakekey never call into the host to log: with the host's lock held elsewhere that is a deadlock. They
 //! put records into a bounded ring, and the binding takes them out in batches when it is on the host's side anyway.
-//! Only lakekey's own threads collect, and only records of lakekey itself: no global subscriber is set, and records of
-//! the HTTP library, which may quote headers, are never seen.
+//! Only records of lakekey itself are collected; those of the HTTP library, which may quote headers, are never seen.
+//!
+//! A family of forks has one subscriber, made once on the host's own thread. `tracing` locks a global list whenever a
+//! subscriber is made, and whenever a log statement is reached for the first time once there were two: a fork at such a
+//! moment leaves the list locked in the child for ever. With one, and no second attempt after a fork, nobody locks it.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record as Values};
-use tracing::subscriber::DefaultGuard;
 use tracing::{Dispatch, Event, Metadata, Subscriber};
+
+use crate::runtime::process;
 
 /// Records kept until somebody takes them; then the oldest go.
 const CAPACITY: usize = 1024;
@@ -51,11 +54,17 @@ impl From<&tracing::Level> for Level {
 
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Off as u8);
 
-/// Sets how much is collected from now on.
+/// Sets how much is collected from now on. A program that has a global subscriber of its own keeps it.
 pub fn set_level(level: Level) {
-    if LEVEL.swap(level as u8, Ordering::Relaxed) != level as u8 {
-        tracing::callsite::rebuild_interest_cache();
+    if LEVEL.swap(level as u8, Ordering::Relaxed) == level as u8 {
+        return;
     }
+    // A flag and not a `Once`: a child forked in the middle finds it set, collects nothing and waits for nobody.
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    if !BEGUN.swap(true, Ordering::Relaxed) {
+        let _ = tracing::dispatcher::set_global_default(Dispatch::new(Collector));
+    }
+    tracing::callsite::rebuild_interest_cache();
 }
 
 /// One record.
@@ -113,16 +122,7 @@ impl Ring {
     }
 }
 
-/// Collects what this thread says into `ring`, for as long as the thread lives.
-pub(crate) fn collect_here(ring: &Arc<Ring>) {
-    thread_local! {
-        static COLLECTING: RefCell<Option<DefaultGuard>> = const { RefCell::new(None) };
-    }
-    let guard = tracing::dispatcher::set_default(&Dispatch::new(Collector(Arc::clone(ring))));
-    COLLECTING.set(Some(guard));
-}
-
-struct Collector(Arc<Ring>);
+struct Collector;
 
 impl Subscriber for Collector {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -145,7 +145,8 @@ impl Subscriber for Collector {
     fn event(&self, event: &Event<'_>) {
         let mut text = Text::default();
         event.record(&mut text);
-        self.0.push(Record {
+        // Asked for each record: the subscriber is inherited by children, and the ring must not be.
+        process().ring().push(Record {
             level: event.metadata().level().into(),
             at_ms: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
@@ -205,30 +206,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_collects_its_own_records_only_and_the_ring_is_bounded() {
-        let ring = Arc::new(Ring::default());
+    fn records_of_lakekey_are_collected_wherever_they_arise() {
         set_level(Level::Info);
-        tracing::info!(target: "lakekey::credential", "before");
-        let here = Arc::clone(&ring);
-        let said = std::thread::spawn(move || {
-            collect_here(&here);
-            tracing::info!(target: "lakekey::credential", seconds = 7, "minted");
-            tracing::debug!(target: "lakekey::credential", "too quiet");
+        let ended = std::thread::spawn(|| {
+            tracing::info!(target: "lakekey::test", seconds = 7, "minted");
+            tracing::debug!(target: "lakekey::test", "too quiet");
             tracing::warn!(target: "hyper", "authorization: planted");
             tracing::warn!(target: "lakekeyish", "not ours");
-            let first = here.drain();
-            for number in 0..CAPACITY + 5 {
-                tracing::warn!(target: "lakekey", number, "again");
-            }
-            first
         })
         .join();
-        let said = said.ok().unwrap_or_default();
-        assert_eq!(said.records.len(), 1, "{said:?}");
-        assert_eq!(said.records[0].text, "minted seconds=7");
-        assert_eq!(said.records[0].source, "lakekey::credential");
-        let rest = ring.drain();
-        assert_eq!((rest.records.len(), rest.dropped), (CAPACITY, 5));
+        assert!(ended.is_ok());
+        let said = process().ring().drain();
+        assert!(
+            said.records
+                .iter()
+                .all(|record| record.source.starts_with("lakekey::")),
+            "{said:?}"
+        );
+        let mine: Vec<&str> = said
+            .records
+            .iter()
+            .filter(|record| record.source == "lakekey::test")
+            .map(|record| record.text.as_str())
+            .collect();
+        assert_eq!(mine, ["minted seconds=7"]);
+    }
+
+    #[test]
+    fn the_ring_is_bounded() {
+        let ring = Ring::default();
+        for number in 0..CAPACITY + 5 {
+            ring.push(Record {
+                level: Level::Warn,
+                at_ms: 0,
+                source: "lakekey".to_owned(),
+                text: number.to_string(),
+            });
+        }
+        let first = ring.drain();
+        assert_eq!((first.records.len(), first.dropped), (CAPACITY, 5));
+        assert_eq!(first.records[0].text, "5");
         assert_eq!(ring.drain(), Batch::default());
     }
 }

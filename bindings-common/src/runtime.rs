@@ -7,7 +7,6 @@
 //! Nobody waits for a flag here. Setting up an empty place is one compare-and-swap; the runtime is built inside a cell
 //! that a panic or a failure leaves empty, and that a child never looks at.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use lakekey::Code;
@@ -17,7 +16,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::{FfiError, Result};
 use crate::fork::Tag;
-use crate::logs::{self, Ring};
+use crate::logs::Ring;
 
 /// Requests are few and small; two threads keep one stalled task from holding up the rest.
 const WORKERS: usize = 2;
@@ -27,7 +26,7 @@ const WORKERS: usize = 2;
 pub struct Process {
     tag: Tag,
     runtime: OnceCell<Runtime>,
-    ring: Arc<Ring>,
+    ring: Ring,
     store: Store,
 }
 
@@ -69,7 +68,7 @@ impl Process {
         Process {
             tag,
             runtime: OnceCell::new(),
-            ring: Arc::new(Ring::default()),
+            ring: Ring::default(),
             store: Store::default(),
         }
     }
@@ -81,9 +80,7 @@ impl Process {
 
     /// The runtime, built at its first use.
     pub fn runtime(&self) -> Result<&Handle> {
-        self.runtime
-            .get_or_try_init(|| build(&self.ring))
-            .map(Runtime::handle)
+        self.runtime.get_or_try_init(build).map(Runtime::handle)
     }
 
     /// Whether a call has started threads.
@@ -97,18 +94,16 @@ impl Process {
     }
 
     /// This process's log records.
-    pub fn ring(&self) -> &Arc<Ring> {
+    pub fn ring(&self) -> &Ring {
         &self.ring
     }
 }
 
-fn build(ring: &Arc<Ring>) -> Result<Runtime> {
+fn build() -> Result<Runtime> {
     let next = AtomicUsize::new(1);
-    let ring = Arc::clone(ring);
     Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name_fn(move || format!("lakekey-rt-{}", next.fetch_add(1, Ordering::Relaxed)))
-        .on_thread_start(move || logs::collect_here(&ring))
         .enable_io()
         .enable_time()
         .build()

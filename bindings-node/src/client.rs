@@ -107,7 +107,11 @@ impl Client {
     /// Starts what a first login needs, side by side, and returns at once.
     #[napi(catch_unwind)]
     pub fn prepare(&self, target: Option<String>) -> Option<Failure> {
-        self.handle.prepare(target).err().map(Failure::from)
+        let request = lakekey_ffi::plain::ConnectRequest {
+            target,
+            ..Default::default()
+        };
+        self.handle.prepare(request).err().map(Failure::from)
     }
 
     /// Takes a token out of the cache because Postgres refused it; whether a fresh one is due.
