@@ -57,6 +57,9 @@ export function dialer(plan: Plan): typeof pgTypes.Client {
     constructor(config?: pgTypes.ClientConfig) {
       super(config);
       this.#given = config ?? {};
+      // A connection that ends while it is taken out of its pool would end the process, if nobody listens. Its queries
+      // fail all the same.
+      this.on("error", () => undefined);
     }
 
     override connect(done?: Done): unknown {
@@ -94,11 +97,7 @@ export function dialer(plan: Plan): typeof pgTypes.Client {
       leave(mine);
       move(fresh, this);
       await new Promise<void>((resolve, reject) => {
-        // Pools listen for errors from here on; until then one would end the process.
-        const early = () => undefined;
-        this.on("error", early);
         super.connect((error?: Error) => {
-          setImmediate(() => this.off("error", early));
           if (error) reject(error);
           else resolve();
         });

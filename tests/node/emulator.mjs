@@ -14,6 +14,7 @@ const FOREIGN = /^(DATABRICKS_|LAKEBASE_|LAKEKEY_NATIVE|PG)/;
 export class Emulator {
   #process;
   ready;
+  prepare;
 
   async start(...options) {
     const command = process.env.LAKEKEY_BIN;
@@ -102,10 +103,14 @@ export class Emulator {
   }
 }
 
-/** An emulator for the tests of a file. */
+/** An emulator for the tests of a file; `emulator.prepare`, if set, is called once it runs. */
 export function emulated(...options) {
   const emulator = new Emulator();
-  before(() => emulator.start(...options));
+  // One hook: the next one would not wait for it.
+  before(async () => {
+    await emulator.start(...options);
+    await emulator.prepare?.();
+  });
   after(() => emulator.stop());
   return emulator;
 }

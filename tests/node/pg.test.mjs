@@ -115,16 +115,27 @@ test("no login fails while 5 s tokens rotate under load", async () => {
   assert.ok(counters.mints >= 3, JSON.stringify(counters));
 });
 
-test("an outage of the control plane costs nobody a login while the token lives", async () => {
-  const mine = pool({ maxUses: 1 });
+test("an outage of the control plane costs nobody a login until the token's last tenth", async () => {
+  await emulator.tokens({ ttl_s: 10 });
+  const mine = pool({ max: 4, maxUses: 1, client: emulator.client({ timeoutMillis: 1500 }) });
   await mine.query("select 1");
   await emulator.fault("/api/2.0/postgres/credentials", { kind: "status", status: 503 });
-  for (let login = 0; login < 5; login++) await mine.query("select 1");
-  const cold = pool({ client: emulator.client({ timeoutMillis: 1500 }), ttlMillis: 600_000 });
+  const failures = [];
+  const work = async (end) => {
+    while (performance.now() < end) await mine.query("select pg_sleep(0.02)").catch((error) => failures.push(error));
+  };
+  const outage = performance.now() + 8000;
+  await Promise.all(Array.from({ length: 4 }, () => work(outage)));
+  assert.deepEqual(failures, []);
+  const counters = await emulator.counters();
+  assert.equal(counters.mints, 1, "all these logins used the one token");
+  assert.equal(counters.logins_refused, 0);
+  const cold = pool({ client: emulator.client({ timeoutMillis: 1500 }) });
   const error = await rejection(cold.query("select 1"));
   assert.ok(error instanceof LakekeyError && error.retryable, error);
   await emulator.clearFaults();
-  await cold.query("select 1");
+  await until(() => cold.query("select 1").then(() => true, () => false));
+  await until(() => mine.query("select 1").then(() => true, () => false));
 });
 
 test("a token function that fails is the query's error, and the process lives", async () => {
@@ -214,6 +225,17 @@ test("a connection that is killed while idle does not end the process", async ()
   await emulator.admin("POST", "/connections/kill", { how: "57P01" });
   await until(() => told.length > 0);
   assert.deepEqual(told, ["57P01"]);
+  await mine.query("select 1");
+});
+
+test("a connection that is killed while taken out fails its query and does not end the process", async () => {
+  const mine = pool();
+  const client = await mine.connect();
+  const error = rejection(client.query("select pg_sleep(30)"));
+  await emulator.admin("POST", "/connections/kill", { how: "57P01" });
+  assert.equal((await error).code, "57P01");
+  await rejection(client.query("select 1"));
+  client.release(true);
   await mine.query("select 1");
 });
 
