@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::count::Reader;
 use crate::repo::Repo;
+use crate::setup::artifacts::Profile;
 use crate::setup::{self, Ready, artifacts, node, npm, postgres};
 
 /// One program that runs tests.
@@ -110,7 +111,33 @@ fn emulator(repo: &Repo) -> Result<Vec<Step>> {
 
 fn end_to_end(repo: &Repo) -> Result<Vec<Step>> {
     postgres::install(repo)?;
-    Ok(vec![cargo_test(repo, "lakekey-e2e", &[])])
+    let mut readme = Command::new(artifacts::command(repo, Profile::Dev)?);
+    let cargo = artifacts::cargo(repo);
+    readme
+        .current_dir(repo.root())
+        .args(["emulate", "--"])
+        .arg(cargo.get_program())
+        .args([
+            "test",
+            "--package",
+            "lakekey-e2e",
+            "--doc",
+            "--features",
+            "readme",
+        ]);
+    for (name, value) in cargo.get_envs() {
+        if value.is_none() {
+            readme.env_remove(name);
+        }
+    }
+    Ok(vec![
+        cargo_test(repo, "lakekey-e2e", &[]),
+        Step {
+            label: "readme".to_owned(),
+            command: readme,
+            reader: Reader::Libtest,
+        },
+    ])
 }
 
 fn cli(repo: &Repo) -> Result<Vec<Step>> {
@@ -172,7 +199,7 @@ fn official(repo: &Repo) -> Result<Vec<Step>> {
         repo,
         &ready,
         "official",
-        &["tests/python/official"],
+        &["tests/python/official", "tests/python/auth"],
     )])
 }
 
