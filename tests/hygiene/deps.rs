@@ -26,7 +26,12 @@ const OURS: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that may use anything: nobody uses them.
-const TESTS: &[&str] = &["lakekey-tests", "lakekey-loom", "lakekey-e2e"];
+const TESTS: &[&str] = &[
+    "lakekey-tests",
+    "lakekey-loom",
+    "lakekey-e2e",
+    "lakekey-conformance",
+];
 
 /// All that a binding may use besides `lakekey-ffi`: its glue to the host language.
 const GLUE: &[(&str, &[&str])] = &[
