@@ -231,3 +231,46 @@ fn env_gives_a_child_the_same_identity() {
     assert_eq!(json(&again)["auth_type"], "oauth-m2m", "{again:?}");
     assert_eq!(json(&again)["workspace_id"], "7");
 }
+
+#[test]
+fn troubles_on_the_way_have_a_code_a_hint_and_a_bound() {
+    let home = home("");
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    // Takes connections and speaks no TLS.
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let plain_at = format!("https://{}", plain.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in plain.incoming().flatten() {
+            let _ = std::io::Write::write_all(&mut &stream, b"no TLS here\n");
+        }
+    });
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_at = format!("http://{}", silent.local_addr().unwrap());
+    let proxy = format!("http://{nobody}");
+    for (host, proxy, slug) in [
+        (plain_at.as_str(), None, "HTTP_TLS"),
+        ("https://w.example.com", Some(proxy.as_str()), "HTTP_PROXY"),
+        (silent_at.as_str(), None, "HTTP_TIMEOUT"),
+    ] {
+        let mut env = vec![
+            ("DATABRICKS_HOST", host),
+            ("DATABRICKS_CLIENT_ID", "sp"),
+            ("DATABRICKS_CLIENT_SECRET", "planted"),
+        ];
+        env.extend(proxy.map(|proxy| ("HTTPS_PROXY", proxy)));
+        let start = Instant::now();
+        let output = lakekey(
+            &home,
+            &env,
+            &["describe", "--timeout", "2s", "--output", "json"],
+        );
+        assert!(start.elapsed() < Duration::from_secs(8), "{slug}");
+        assert_eq!(output.status.code(), Some(1));
+        let error = &json(&output)["error"];
+        assert_eq!(error["slug"], slug, "{error}");
+        assert!(error["hint"].is_string(), "{error}");
+    }
+}

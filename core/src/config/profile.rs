@@ -54,8 +54,10 @@ pub(crate) fn load(path: &Path, named: Option<&str>) -> Result<Found> {
                 "resolve: {}: {SETTINGS} is a reserved section name and cannot be used as a profile",
                 path.display()
             ),
-        ));
+        )
+        .with_hint(choice(&sections)));
     }
+    let choice = choice(&sections);
     let found = sections.iter().position(|section| section.name == name);
     let section = found.map(|index| sections.swap_remove(index));
     if let Some(Section {
@@ -82,11 +84,28 @@ pub(crate) fn load(path: &Path, named: Option<&str>) -> Result<Found> {
                 "resolve: {} has no {name} profile configured",
                 path.display()
             ),
-        )),
+        )
+        .with_hint(choice)),
         None => Ok(Found::Nothing {
             missing_file: false,
         }),
     }
+}
+
+/// Which profiles there are.
+fn choice(sections: &[Section]) -> String {
+    let names: Vec<&str> = sections
+        .iter()
+        .filter(|section| section.name != SETTINGS && !section.pairs.is_empty())
+        .map(|section| section.name.as_str())
+        .collect();
+    if names.is_empty() {
+        return "It has no profile at all; run `databricks auth login` to create one".to_owned();
+    }
+    format!(
+        "It has the profiles {}; name one by DATABRICKS_CONFIG_PROFILE",
+        names.join(", ")
+    )
 }
 
 fn read(path: &Path) -> Result<Option<String>> {
