@@ -47,6 +47,30 @@ fn violations(source: &Source) -> Vec<String> {
     found
 }
 
+/// Functions that Node calls with nothing around them: a panic in one ends the process.
+fn unguarded(source: &Source) -> Vec<String> {
+    let mut attribute = String::new();
+    let mut found = Vec::new();
+    for (index, line) in source.text.lines().enumerate() {
+        let line = line.trim();
+        if line.starts_with("#[napi") {
+            attribute = line.to_owned();
+        } else if line.starts_with("pub fn ") {
+            if !attribute.contains("catch_unwind") {
+                found.push(format!(
+                    "{}:{}: a panic here ends Node; write #[napi(catch_unwind)]",
+                    source.path,
+                    index + 1
+                ));
+            }
+            attribute.clear();
+        } else if !attribute.is_empty() && !attribute.ends_with(']') {
+            attribute.push_str(line);
+        }
+    }
+    found
+}
+
 /// The lines of each function, cut where the next one begins.
 fn functions(lines: &[(usize, String)]) -> Vec<&[(usize, String)]> {
     let starts: Vec<usize> = lines
@@ -99,5 +123,31 @@ fn a_wait_with_the_lock_held_is_found() {
             "fn f() {\n    py.detach(|| {\n        call.wait(x)\n    })\n}\n"
         ))
         .is_empty()
+    );
+}
+
+#[test]
+fn no_panic_ends_node() {
+    let sources = sources::rust();
+    let node: Vec<&Source> = sources
+        .iter()
+        .filter(|source| source.path.starts_with("bindings-node/src/"))
+        .collect();
+    assert!(
+        node.iter()
+            .any(|source| source.text.contains("#[napi(catch_unwind)]")),
+        "Node calls nothing: the rule looks at the wrong words"
+    );
+    none(&node.into_iter().flat_map(unguarded).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_unguarded_function_is_found() {
+    let path = "bindings-node/src/a.rs";
+    let good = "#[napi(catch_unwind)]\npub fn f() {}\n#[napi(\n    catch_unwind,\n    js_name = \"h\"\n)]\npub fn g() {}\n";
+    assert!(unguarded(&Source::new(path, good)).is_empty());
+    assert_eq!(
+        unguarded(&Source::new(path, "#[napi]\npub fn f() {}\n")).len(),
+        1
     );
 }

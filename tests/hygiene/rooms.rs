@@ -59,7 +59,8 @@ const RULES: &[Rule] = &[
     Rule {
         words: &["println!", "eprintln!", "print!", "eprint!"],
         looked_for_in: &["core/", "bindings-", "gateway/"],
-        allowed: &[],
+        // A build script talks to cargo that way.
+        allowed: &["bindings-node/build.rs"],
         reason: "a library writes nothing to the host program's screen",
     },
 ];
