@@ -165,13 +165,24 @@ fn wait(deadline: Instant, trouble: &str, mut done: impl FnMut() -> Result<bool>
     Ok(())
 }
 
-/// What the logins got that must be refused.
+/// What the logins got that must be refused. libpq keeps the SQLSTATE of a refused login to itself, so the emulator is
+/// asked which one it sent.
 fn refused(repo: &Repo, environment: &python::Environment, emulator: &Emulator) -> Result<Value> {
+    let journal = |since: &Value| emulator.get(&format!("/_emulator/requests?since={since}"));
+    let before = journal(&json!(0))?["last"].take();
     let said = child::quietly(
         "the refused logins",
         emulator.lend(environment.python().arg(repo.path("xtask/demo/refused.py"))),
     )?;
-    serde_json::from_str(&said).with_context(|| format!("refused.py said {said:?}"))
+    let mut refused: Value =
+        serde_json::from_str(&said).with_context(|| format!("refused.py said {said:?}"))?;
+    let seen = journal(&before)?;
+    let sent = seen["entries"].as_array().into_iter().flatten();
+    let sent = sent.filter_map(|entry| entry["sqlstate"].as_str());
+    for (name, sqlstate) in report::REFUSED.iter().zip(sent) {
+        refused[*name]["sqlstate"] = json!(sqlstate);
+    }
+    Ok(refused)
 }
 
 fn line(second: u64, figures: Figures, compute: &str) -> String {

@@ -10,6 +10,9 @@ use crate::table;
 const ROTATIONS: u64 = 5;
 const LOGINS: u64 = 50;
 
+/// The logins that must be refused, in the order in which `refused.py` tries them.
+pub(super) const REFUSED: [&str; 3] = ["workspace_token", "expired_token", "no_tls"];
+
 /// The findings.
 pub(super) struct Report {
     postgres: String,
@@ -94,17 +97,17 @@ impl Report {
                 self.wakes.to_string(),
             ]],
         );
-        let refused: Vec<Vec<String>> = [
-            ("a workspace token", "workspace_token"),
-            ("an expired token", "expired_token"),
-            ("no TLS", "no_tls"),
-        ]
-        .into_iter()
-        .map(|(title, name)| vec![title.to_owned(), self.message(name).to_owned()])
-        .collect();
+        let refused: Vec<Vec<String>> = REFUSED
+            .into_iter()
+            .map(|name| {
+                let sqlstate = self.refused[name]["sqlstate"].as_str().unwrap_or_default();
+                let title = name.replace('_', " ");
+                vec![title, sqlstate.to_owned(), self.message(name).to_owned()]
+            })
+            .collect();
         format!(
             "{driver}\n{lakebase}\n{}",
-            table::render(&["refused", "psycopg said"], &refused)
+            table::render(&["refused", "SQLSTATE", "psycopg said"], &refused)
         )
     }
 
@@ -144,7 +147,7 @@ impl Report {
             self.wakes >= 1,
             format!("at least one wake: {}", self.wakes),
         );
-        for name in ["workspace_token", "expired_token", "no_tls"] {
+        for name in REFUSED {
             rule(
                 !self.message(name).is_empty(),
                 format!("a login with {name} is refused with a message"),

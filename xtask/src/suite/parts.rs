@@ -205,7 +205,7 @@ fn official(repo: &Repo) -> Result<Vec<Step>> {
 
 fn node_package(repo: &Repo) -> Result<Vec<Step>> {
     postgres::install(repo)?;
-    let lakekey = artifacts::command(repo, artifacts::Profile::Dev)?;
+    let lakekey = artifacts::command(repo, Profile::Dev)?;
     let (package, official) = (npm::installed(repo)?, node::official(repo)?);
     Ok(vec![
         node_test("node package", &package, &lakekey),
