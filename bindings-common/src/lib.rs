@@ -7,6 +7,7 @@
 //! - fork: a child never touches what its parent may have locked ([`fork`], [`client`]);
 //! - waiting: one operation, three ways to wait for it ([`call`], [`blocking`]);
 //! - panics: they end as an error with the code `INTERNAL_PANIC` ([`guard`]);
+//! - the end: nobody is inside the host while it shuts down ([`gate`]);
 //! - ownership: results are plain owned values ([`plain`]), shared credentials are counted ([`client::Lease`]).
 
 pub mod blocking;
@@ -15,6 +16,7 @@ pub mod cancel;
 pub mod client;
 pub mod error;
 pub mod fork;
+pub mod gate;
 pub mod glance;
 pub mod guard;
 pub mod login;
@@ -28,3 +30,4 @@ pub use call::Call;
 pub use cancel::CancelHandle;
 pub use client::{Handle, Lease};
 pub use error::{FfiError, Result};
+pub use lakekey::Code;

@@ -16,6 +16,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::{FfiError, Result};
 use crate::fork::Tag;
+use crate::gate::Gate;
 use crate::logs::Ring;
 
 /// Requests are few and small; two threads keep one stalled task from holding up the rest.
@@ -27,6 +28,7 @@ pub struct Process {
     tag: Tag,
     runtime: OnceCell<Runtime>,
     ring: Ring,
+    gate: Gate,
     store: Store,
 }
 
@@ -69,6 +71,7 @@ impl Process {
             tag,
             runtime: OnceCell::new(),
             ring: Ring::default(),
+            gate: Gate::default(),
             store: Store::default(),
         }
     }
@@ -91,6 +94,11 @@ impl Process {
     /// The credentials that all clients of this process share.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Who is inside the host's world.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// This process's log records.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, TryLockError};
 
-use lakekey_ffi::plain::{CredentialRequest, Options};
+use lakekey_ffi::plain::{ConnectRequest, CredentialRequest, Options};
 use lakekey_ffi::provider::HostTokenProvider;
 use lakekey_ffi::{Call, Handle, Lease, Result, glance};
 use pyo3::prelude::*;
@@ -12,6 +12,7 @@ use crate::callback::Callback;
 use crate::connect::{Connect, Wanted};
 use crate::credential::Credential;
 use crate::error::raise;
+use crate::exit;
 use crate::logs;
 use crate::pending::{Pending, start, wait};
 use crate::seconds::{Millis, millis};
@@ -66,7 +67,7 @@ impl Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (settings, target=None, timeout=None, product=None, provider=None))]
+    #[pyo3(signature = (settings, target=None, timeout=None, product=None, provider=None, user=None))]
     fn new(
         py: Python<'_>,
         settings: Vec<(String, String)>,
@@ -74,8 +75,17 @@ impl Client {
         timeout: Option<Millis>,
         product: Option<String>,
         provider: Option<Py<PyAny>>,
+        user: Option<(Bound<'_, Client>, String)>,
     ) -> PyResult<Client> {
         logs::collect(py)?;
+        if let Some((app, token)) = user {
+            let app = app.get();
+            let handle = py.detach(|| app.handle.as_user(token));
+            return Ok(Client {
+                handle: handle.map_err(|error| raise(py, error))?,
+                shown: Mutex::default(),
+            });
+        }
         let options = Options {
             settings,
             target,
@@ -142,8 +152,17 @@ impl Client {
     /// Starts what a first login needs, side by side, and returns at once.
     #[pyo3(signature = (target=None))]
     fn prepare(&self, py: Python<'_>, target: Option<String>) -> PyResult<()> {
+        let request = ConnectRequest {
+            target,
+            ..ConnectRequest::default()
+        };
+        self._prepare(py, Wanted(request))
+    }
+
+    fn _prepare(&self, py: Python<'_>, wanted: Wanted) -> PyResult<()> {
+        exit::watch(py)?;
         self.handle
-            .prepare(target)
+            .prepare(wanted.0)
             .map_err(|error| raise(py, error))
     }
 

@@ -8,6 +8,7 @@ mod client;
 mod connect;
 mod credential;
 mod error;
+mod exit;
 mod logs;
 mod pending;
 mod seconds;
@@ -16,6 +17,8 @@ mod seconds;
 #[pyo3::pymodule(name = "_lakekey")]
 mod module {
     #[pymodule_export]
+    use crate::callback::Answer;
+    #[pymodule_export]
     use crate::client::Client;
     #[pymodule_export]
     use crate::connect::Connect;
@@ -23,6 +26,8 @@ mod module {
     use crate::credential::Credential;
     #[pymodule_export]
     use crate::error::{codes, login_error, refuses_token};
+    #[pymodule_export]
+    use crate::logs::hand_over;
     #[pymodule_export]
     use crate::pending::Pending;
     use pyo3::prelude::*;

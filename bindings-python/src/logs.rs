@@ -1,6 +1,7 @@
 //! Log records on their way to Python's `logging`.
 //!
-//! Threads of lakekey never log through Python. What they had to say is handed over when a call that waited comes back.
+//! Threads of lakekey never log through Python. What they had to say is handed over when a call that waited comes back, on the
+//! thread of its caller or of the caller's event loop.
 
 use lakekey_ffi::logs::{Level, set_level};
 use lakekey_ffi::runtime::process;
@@ -23,7 +24,8 @@ pub(crate) fn collect(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Gives what has come to Python's `logging`.
+/// Gives what has come to Python's `logging`. Called on the caller's own thread or its loop's.
+#[pyfunction]
 pub(crate) fn hand_over(py: Python<'_>) {
     static EMIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let batch = process().ring().drain();

@@ -76,6 +76,14 @@ class Client(_lakekey.Client):
         settings = [(name, value) for name, value in named.items() if value is not None]
         return super().__new__(cls, settings, target, timeout, product, provider)
 
+    def as_user(self, token: str) -> Client:
+        """A client that is the user of this token, such as the one in an app's ``X-Forwarded-Access-Token`` header.
+
+        It has credentials of its own, never falls back to the app's identity, and ends with the token. The 1000 users of
+        the last calls are kept, so call it anew for each request.
+        """
+        return _lakekey.Client.__new__(Client, [], None, None, None, None, (self, token))
+
     def connect_params(self, target: str | None = None, **options: Unpack[ConnectOptions]) -> dict[str, str]:
         """Keyword arguments for ``psycopg.connect`` and other users of libpq, good for one login."""
         return self._connect({"target": target, **options}).kwargs()
@@ -141,14 +149,18 @@ async def _wait(start: Callable[[Callable[[Any, Exception | None], None]], Pendi
             pass  # The loop was closed meanwhile: nobody waits any more.
 
     pending = start(deliver)
+    # The loop's own clock, should lakekey's threads be stuck.
+    timer = loop.call_later(pending.patience, lambda: _settle(future, None, pending.late()))
     try:
         return await future
     finally:
+        timer.cancel()
         # A cancelled task ends its own wait; a mint that others wait for as well goes on.
         pending.cancel()
 
 
 def _settle(future: Future[Any], value: Any, error: Exception | None) -> None:
+    _lakekey.hand_over()
     if future.done():
         return
     if error is None:

@@ -8,6 +8,7 @@ from .errors import LakekeyError
 
 __version__: str
 __all__ = [
+    "Answer",
     "Client",
     "Connect",
     "Credential",
@@ -15,6 +16,7 @@ __all__ = [
     "__version__",
     "_panic",
     "codes",
+    "hand_over",
     "has_threads",
     "login_error",
     "refuses_token",
@@ -28,7 +30,8 @@ class Client:
         target: str | None = None,
         timeout: float | timedelta | None = None,
         product: str | None = None,
-        provider: Callable[[], tuple[str, int | None]] | None = None,
+        provider: Callable[[Answer], None] | None = None,
+        user: tuple[Client, str] | None = None,
     ) -> Self: ...
     def token(
         self, target: str | None = None, *, ttl: float | timedelta | None = None, timeout: float | timedelta | None = None
@@ -49,6 +52,7 @@ class Client:
     def close(self) -> None:
         """Ends the client: later calls fail. Harmless when repeated."""
 
+    def _prepare(self, wanted: dict[str, Any]) -> None: ...
     def _peek(self, target: str | None = None) -> str | None: ...
     def _connect(self, wanted: dict[str, Any]) -> Connect: ...
     def _start_credential(
@@ -90,10 +94,19 @@ class Connect:
 
 @final
 class Pending:
+    @property
+    def patience(self) -> float: ...
     def cancel(self) -> None: ...
+    def late(self) -> LakekeyError: ...
+
+@final
+class Answer:
+    def token(self, token: str, expires_at_ms: int | None = None) -> None: ...
+    def raised(self, error: BaseException, place: str) -> None: ...
 
 def codes() -> list[tuple[int, str, bool]]: ...
 def refuses_token(text: str, sqlstate: str | None) -> bool: ...
 def login_error(text: str, sqlstate: str | None, user: str, subject: str | None) -> LakekeyError: ...
+def hand_over() -> None: ...
 def has_threads() -> bool: ...
 def _panic() -> None: ...

@@ -7,24 +7,53 @@ Accepted are a function or coroutine function that returns a workspace token, or
 from __future__ import annotations
 
 import inspect
+import os
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._lakekey import Answer
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def adapt(provider: object) -> Callable[[], tuple[str, int | None]]:
-    """A callable that returns the token and its expiry in milliseconds since 1970, if known."""
+def adapt(provider: object) -> Callable[[Answer], None]:
+    """A callable that asks the provider, on a thread of Python's that no exit waits for."""
     source = _source(provider)
 
-    def ask() -> tuple[str, int | None]:
-        given = source()
-        if inspect.isawaitable(given):
-            given = _run(given)
-        return _token(given)
+    def run(answer: Answer) -> None:
+        try:
+            given = source()
+            if inspect.isawaitable(given):
+                given = _run(given)
+            answer.token(*_token(given))
+        except BaseException as error:
+            place = _place(error)
+            _forget_frames(error)
+            answer.raised(error, place)
+
+    def ask(answer: Answer) -> None:
+        threading.Thread(target=run, args=(answer,), name="lakekey-provider", daemon=True).start()
 
     return ask
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else ""
+
+
+def _forget_frames(error: BaseException) -> None:
+    """The failure is remembered for a while, and frames hold their locals: a secret may be among them."""
+    found: list[BaseException] = [error]
+    for one in found:
+        one.__traceback__ = None
+        found += [other for other in (one.__cause__, one.__context__) if other is not None and other not in found]
 
 
 def host_of(provider: object) -> str | None:

@@ -168,6 +168,48 @@ thread.join()
     )
 
 
+def test_a_fork_while_the_parents_threads_start_leaves_no_lock_behind(nobody: str) -> None:
+    run_python(
+        HELP
+        + f"""
+# At the default level, where records are collected. Each turn a fresh process starts its threads and forks at once.
+def ask(client):
+    try:
+        client.token(timeout=0.05)
+    except lakekey.LakekeyError as error:
+        assert error.slug not in ("INTERNAL", "INTERNAL_PANIC", "CANCELLED"), error
+def lead(spins):
+    client = lakekey.Client(target={TARGET!r}, host={nobody!r}, token="dapi1", timeout=0.3)
+    client.prepare()
+    for _ in range(spins):
+        pass
+    in_child(lambda: ask(client))
+for turn in range(150):
+    in_child(lambda: lead(turn * 100))
+"""
+    )
+
+
+def test_a_child_renews_what_its_parent_was_renewing(lakebase: Lakebase) -> None:
+    lakebase.tokens(ttl_s=4)
+    lakebase.python(
+        HELP
+        + """
+client = lakekey.Client()
+token = client.token()
+def renewed():
+    end = time.monotonic() + 20
+    while client.token(timeout=10) == token:
+        assert time.monotonic() < end, "the child never renews"
+        time.sleep(0.02)
+time.sleep(1.5)
+for _ in range(4):
+    client.token()
+    in_child(renewed)
+"""
+    )
+
+
 def test_multiprocessing_by_fork_shares_the_parents_token(lakebase: Lakebase) -> None:
     lakebase.python(
         """

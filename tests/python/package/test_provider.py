@@ -64,6 +64,22 @@ def test_the_providers_own_exception_is_the_cause(nobody: str) -> None:
     assert "Mine" in str(caught.value) and "planted-secret" not in str(caught.value)
 
 
+def test_the_providers_exception_keeps_no_frame_and_says_where(nobody: str) -> None:
+    def provider() -> str:
+        secret = "planted-secret"
+        try:
+            raise KeyError(secret)
+        except KeyError as error:
+            raise ValueError("no token") from error
+
+    client = lakekey.Client(target=TARGET, host=nobody, token_provider=provider)
+    with pytest.raises(lakekey.AuthError, match=r"raised ValueError at test_provider\.py:\d+") as caught:
+        client.token(timeout=5)
+    cause = caught.value.__cause__
+    assert isinstance(cause, ValueError) and cause.__traceback__ is None
+    assert isinstance(cause.__cause__, KeyError) and cause.__cause__.__traceback__ is None
+
+
 @pytest.mark.parametrize("nonsense", [None, 7, b"x", "", "a b", ("x", "soon"), ("x", datetime(2030, 1, 1)), ("x", 1)])
 def test_nonsense_is_refused_and_not_quoted(nobody: str, nonsense: object) -> None:
     client = lakekey.Client(target=TARGET, host=nobody, token_provider=lambda: nonsense)
