@@ -79,15 +79,18 @@ impl Client {
         let door = self.door()?;
         let credential = async {
             if request.without_password {
-                return Ok(None);
+                return Ok(Ok(None));
             }
-            route.slot.get(&door.mint, deadline).await.map(Some)
+            match route.slot.get(&door.mint, deadline).await {
+                // What is said of the endpoint itself explains it better.
+                Err(error) if error.code() == Code::ApiNotFound => Ok(Err(error)),
+                lease => lease.map(|lease| Ok(Some(lease))),
+            }
         };
         let needed = async {
-            tokio::try_join!(
-                credential,
-                self.server(request, host, &route, &door, deadline)
-            )
+            let server = self.server(request, host, &route, &door, deadline);
+            let (lease, server) = tokio::try_join!(credential, server)?;
+            Ok((lease?, server))
         };
         let user = self.user(request, &door, deadline);
         tokio::pin!(needed, user);
