@@ -1,4 +1,4 @@
-"""Unified authentication beside the official Python SDK: in each environment of ``tests/auth/environments.json`` both pick
+"""Unified authentication beside the official SDKs of Python and JavaScript: in each environment of ``tests/auth/environments.json`` both pick
 the same type and send the same authorization, or the difference is named there.
 
 A recorder stands between the clients and the emulator. It writes down what each of them sends to the API.
@@ -24,7 +24,8 @@ import pytest
 
 from emulator import Emulator
 
-CASES = json.loads((Path(__file__).parents[2] / "auth" / "environments.json").read_text())["cases"]
+DATA = json.loads((Path(__file__).parents[2] / "auth" / "environments.json").read_text())
+CASES = DATA["cases"]
 ENDPOINT = "projects/emulator/branches/production/endpoints/primary"
 MEGABYTE = 1024 * 1024
 
@@ -189,8 +190,38 @@ def of_sdk(env: dict[str, str], recorder: Recorder) -> tuple[str | None, list[st
     return chosen, *sent(recorder), problem
 
 
+class Script:
+    """The official JavaScript SDK in a process of its own."""
+
+    def __init__(self, folder: str) -> None:
+        self.process = subprocess.Popen(
+            ["node", "witness.mjs"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, env: dict[str, str]) -> dict[str, Any]:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps(env) + "\n")
+        self.process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def end(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def script() -> Iterator[Script]:
+    folder = os.environ.get("LAKEKEY_NODE_OFFICIAL", "")
+    assert folder, "LAKEKEY_NODE_OFFICIAL names no folder; run the tests by `cargo xtask test official`"
+    running = Script(folder)
+    yield running
+    running.end()
+
+
 @pytest.mark.parametrize("case", CASES, ids=[case["name"].replace(" ", "-") for case in CASES])
-def test_the_same_identity(case: dict[str, Any], recorder: Recorder, tmp_path: Path) -> None:
+def test_the_same_identity(case: dict[str, Any], recorder: Recorder, script: Script, tmp_path: Path) -> None:
     env = prepared(case, tmp_path, recorder)
     chosen, ours, our_workspaces, described = of_lakekey(env, recorder)
     if "auth" in case:
@@ -206,14 +237,22 @@ def test_the_same_identity(case: dict[str, Any], recorder: Recorder, tmp_path: P
     if same and our_workspaces != {None}:
         # The SDK learns a workspace's id by one request more, so only ours must be among theirs.
         assert our_workspaces == their_workspaces
-    if "python" in case.get("differs", {}):
-        assert not same, f"no difference any more: {case['differs']}"
-    else:
-        assert same, f"lakekey {chosen} {ours}; SDK {theirs_chosen} {theirs}: {problem!r}; {described}"
+    said = script.ask(env)
+    theirs_in_script, _ = sent(recorder)
+    same_in_script = ours == theirs_in_script and (not ours or chosen == said["auth_type"])
+    differs = case.get("differs", {})
+    about = {
+        "python": (same, f"{theirs_chosen} {theirs}: {problem!r}"),
+        "javascript": (same_in_script, f"{said} {theirs_in_script}"),
+    }
+    for sdk, (is_same, its) in about.items():
+        if sdk in differs:
+            assert not is_same, f"no difference from {sdk} any more: {differs[sdk]}"
+        else:
+            assert is_same, f"lakekey {chosen} {ours}; {sdk} {its}; {described}"
 
 
 def test_there_are_enough_environments_and_each_difference_is_a_known_one() -> None:
-    known = {"host path/query", "INI", 'bool "false"', "OIDC path key"}
     assert len(CASES) >= 60
     assert len({case["name"] for case in CASES}) == len(CASES)
-    assert {row for case in CASES for row in case.get("differs", {}).values()} == known
+    assert {row for case in CASES for row in case.get("differs", {}).values()} == set(DATA["differences"])

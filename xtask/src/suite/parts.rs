@@ -195,12 +195,15 @@ fn oracle(repo: &Repo) -> Result<Vec<Step>> {
 
 fn official(repo: &Repo) -> Result<Vec<Step>> {
     let ready = setup::everything(repo)?;
-    Ok(vec![pytest(
+    let mut step = pytest(
         repo,
         &ready,
         "official",
         &["tests/python/official", "tests/python/auth"],
-    )])
+    );
+    step.command
+        .env("LAKEKEY_NODE_OFFICIAL", node::official(repo)?);
+    Ok(vec![step])
 }
 
 fn node_package(repo: &Repo) -> Result<Vec<Step>> {
