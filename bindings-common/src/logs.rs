@@ -56,11 +56,11 @@ static LEVEL: AtomicU8 = AtomicU8::new(Level::Off as u8);
 
 /// Sets how much is collected from now on. A program that has a global subscriber of its own keeps it.
 pub fn set_level(level: Level) {
+    // A flag and not a `Once`: a child forked in the middle finds it set, collects nothing and waits for nobody.
+    static BEGUN: AtomicBool = AtomicBool::new(false);
     if LEVEL.swap(level as u8, Ordering::Relaxed) == level as u8 {
         return;
     }
-    // A flag and not a `Once`: a child forked in the middle finds it set, collects nothing and waits for nobody.
-    static BEGUN: AtomicBool = AtomicBool::new(false);
     if !BEGUN.swap(true, Ordering::Relaxed) {
         let _ = tracing::dispatcher::set_global_default(Dispatch::new(Collector));
     }

@@ -156,10 +156,11 @@ impl Client {
             target,
             ..ConnectRequest::default()
         };
-        self._prepare(py, Wanted(request))
+        self.prepare_login(py, Wanted(request))
     }
 
-    fn _prepare(&self, py: Python<'_>, wanted: Wanted) -> PyResult<()> {
+    #[pyo3(name = "_prepare")]
+    fn prepare_login(&self, py: Python<'_>, wanted: Wanted) -> PyResult<()> {
         exit::watch(py)?;
         self.handle
             .prepare(wanted.0)

@@ -135,7 +135,8 @@ def _pooled(
     plan = _Plan(target, client, {name: value for name, value in given.items() if name not in own})
     options.setdefault("max_lifetime", MAX_LIFETIME)
     options.setdefault("check", kind.check_connection)
-    plan.client.prepare(target)
+    ahead = options.get("kwargs")
+    plan.client._prepare(plan.merged(ahead if isinstance(ahead, dict) else {})[0])
     return plan, options
 
 
@@ -145,91 +146,98 @@ def _no_conninfo(conninfo: str, given: dict[str, Any]) -> dict[str, Any]:
 
 def _dial(plan: _Plan, base: Any, given: dict[str, Any]) -> Any:
     wanted, driver = plan.merged(given)
-    first = plan.client._connect(wanted)
+    first = last = plan.client._connect(wanted)
+    outcome = _attempt(base, first, driver)
     try:
-        return _attempt(base, first, driver)
-    except psycopg.OperationalError as error:
-        if not _refuses_token(error):
-            raise
-        refused, connect = error, first
-    if _renewable(plan, connect):
-        second = plan.client._connect(wanted)
-        if second.password != first.password:
-            try:
-                return _attempt(base, second, driver)
-            except psycopg.OperationalError as error:
-                if not _refuses_token(error):
-                    raise
-                refused, connect = error, second
-    raise _explained(refused, connect) from refused
+        if _refuses_token(outcome) and _renewable(plan, first):
+            last = plan.client._connect(wanted)
+            if last.password != first.password:
+                outcome = _attempt(base, last, driver)
+        return _settled(outcome, last)
+    finally:
+        # An exception that is a local of a frame in its own traceback would keep both, and the password with them.
+        del outcome, first, last
 
 
 async def _adial(plan: _Plan, base: Any, given: dict[str, Any]) -> Any:
     wanted, driver = plan.merged(given)
-    first = await plan.client._aconnect(wanted)
+    first = last = await plan.client._aconnect(wanted)
+    outcome = await _aattempt(base, first, driver)
     try:
-        return await _aattempt(base, first, driver)
-    except psycopg.OperationalError as error:
-        if not _refuses_token(error):
-            raise
-        refused, connect = error, first
-    if _renewable(plan, connect):
-        second = await plan.client._aconnect(wanted)
-        if second.password != first.password:
-            try:
-                return await _aattempt(base, second, driver)
-            except psycopg.OperationalError as error:
-                if not _refuses_token(error):
-                    raise
-                refused, connect = error, second
-    raise _explained(refused, connect) from refused
+        if _refuses_token(outcome) and _renewable(plan, first):
+            last = await plan.client._aconnect(wanted)
+            if last.password != first.password:
+                outcome = await _aattempt(base, last, driver)
+        return _settled(outcome, last)
+    finally:
+        # An exception that is a local of a frame in its own traceback would keep both, and the password with them.
+        del outcome, first, last
+
+
+def _settled(outcome: Any, connect: Connect) -> Any:
+    """The connection; an error is raised."""
+    try:
+        if not isinstance(outcome, psycopg.OperationalError):
+            return outcome
+        if _refuses_token(outcome):
+            raise _explained(outcome, connect) from outcome
+        raise outcome
+    finally:
+        del outcome
 
 
 def _attempt(base: Any, connect: Connect, driver: dict[str, Any]) -> Any:
+    """The connection, or the error as a value. No local holds the password in the clear: crash reporters show locals."""
     failures: list[psycopg.OperationalError] = []
-    for address in _addresses(connect.kwargs(), driver):
+    for address in _addresses(connect, driver):
         try:
-            return base.connect(**address)
+            return base.connect(**{**connect.kwargs(), **driver, **address})
         except psycopg.OperationalError as error:
-            _note(error, failures)
-    raise _all_failed(failures)
+            failures.append(error.with_traceback(None))
+            if error.pgconn is not None and "FATAL" in str(error):
+                return error  # A server answered: the next address leads to the same one.
+    return _all_failed(failures)
 
 
 async def _aattempt(base: Any, connect: Connect, driver: dict[str, Any]) -> Any:
+    """As ``_attempt``."""
     failures: list[psycopg.OperationalError] = []
-    for address in _addresses(connect.kwargs(), driver):
+    for address in _addresses(connect, driver):
         try:
-            return await base.connect(**address)
+            return await base.connect(**{**connect.kwargs(), **driver, **address})
         except psycopg.OperationalError as error:
-            _note(error, failures)
-    raise _all_failed(failures)
+            failures.append(error.with_traceback(None))
+            if error.pgconn is not None and "FATAL" in str(error):
+                return error  # A server answered: the next address leads to the same one.
+    return _all_failed(failures)
 
 
-def _addresses(params: dict[str, Any], driver: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The parameters for each address in turn. psycopg would try the next one after a refused login as well."""
-    merged = {**params, **driver}
+def _addresses(connect: Connect, driver: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is the address's own, for each in turn. psycopg would try the next one after a refused login as well."""
+    merged = {**connect.kwargs(), **driver}
     lists = {name: merged[name].split(",") for name in ("host", "hostaddr", "port") if merged.get(name)}
-    for index in range(max(map(len, lists.values()), default=1)):
-        one = {name: values[min(index, len(values) - 1)] for name, values in lists.items()}
-        yield {**merged, **one}
-
-
-def _note(error: psycopg.OperationalError, failures: list[psycopg.OperationalError]) -> None:
-    if error.pgconn is not None and "FATAL" in str(error):
-        raise error  # A server answered: the next address leads to the same one.
-    failures.append(error)
+    return [
+        {name: values[min(index, len(values) - 1)] for name, values in lists.items()}
+        for index in range(max(map(len, lists.values()), default=1))
+    ]
 
 
 def _all_failed(failures: list[psycopg.OperationalError]) -> psycopg.OperationalError:
     last = failures[-1]
     if len(failures) == 1:
         return last
+    for earlier, later in zip(failures, failures[1:]):
+        later.__context__ = earlier
     text = "\n".join(["no address of the server could be connected:", *(f"- {error}" for error in failures)])
-    return type(last)(text)
+    whole = type(last)(text)
+    # Its connection and whatever else the driver notes.
+    vars(whole).update(vars(last))
+    whole.__cause__ = last
+    return whole
 
 
-def _refuses_token(error: psycopg.OperationalError) -> bool:
-    return _lakekey.refuses_token(str(error), error.sqlstate)
+def _refuses_token(outcome: Any) -> bool:
+    return isinstance(outcome, psycopg.OperationalError) and _lakekey.refuses_token(str(outcome), outcome.sqlstate)
 
 
 def _renewable(plan: _Plan, connect: Connect) -> bool:
@@ -243,7 +251,8 @@ def _renewable(plan: _Plan, connect: Connect) -> bool:
 def _explained(error: psycopg.OperationalError, connect: Connect) -> LoginRefused:
     said = _lakekey.login_error(_server_text(error), error.sqlstate, connect.user, connect.subject)
     refused = LoginRefused(said.message, code=said.code, slug=said.slug, hint=said.hint, retryable=said.retryable)
-    refused.sqlstate = error.sqlstate or "28P01"
+    # psycopg knows no SQLSTATE of a refused login; this text is Postgres's own for one, other texts may be a proxy's.
+    refused.sqlstate = error.sqlstate or ("28P01" if "password authentication failed" in str(error) else None)
     return refused
 
 

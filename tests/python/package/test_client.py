@@ -113,6 +113,16 @@ print(len(token))
     assert lakebase.mints() == 1
 
 
+@pytest.mark.parametrize("ttl", [0.5, 299.5, timedelta(milliseconds=1500)])
+async def test_a_ttl_that_is_no_whole_number_of_seconds_is_refused(nobody: str, ttl: float | timedelta) -> None:
+    client = lakekey.Client(target=TARGET, host=nobody, token=PLANTED)
+    for ask in (client.token, client.credential, client.connect_params):
+        with pytest.raises(lakekey.ConfigError, match="ttl of .* is no whole number of seconds"):
+            ask(ttl=ttl)
+    with pytest.raises(lakekey.ConfigError, match="ttl"):
+        await client.atoken(ttl=ttl)
+
+
 def test_no_secret_is_shown_anywhere(nobody: str, caplog: pytest.LogCaptureFixture) -> None:
     shown = []
     with caplog.at_level(logging.DEBUG):

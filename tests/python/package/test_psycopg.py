@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
 import time
+import traceback
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +164,8 @@ def test_a_token_minted_for_this_login_is_not_tried_twice(lakebase: Lakebase) ->
     counters = lakebase.counters()
     assert (counters["mints"], counters["logins_refused"]) == (1, 1)
     assert isinstance(caught.value, psycopg.OperationalError) and isinstance(caught.value, lakekey.LoginError)
-    assert caught.value.slug == "LOGIN_REFUSED" and caught.value.sqlstate == "28P01"
+    assert caught.value.slug == "LOGIN_REFUSED"
+    assert "Invalid authorization" in str(caught.value) and caught.value.sqlstate is None, "not Postgres's own text"
     assert isinstance(caught.value.__cause__, psycopg.OperationalError)
 
 
@@ -183,6 +187,7 @@ def test_another_user_is_named_as_a_group_role_first(lakebase: Lakebase) -> None
         lakekey.psycopg.connect(client=client, user="somebody-else")
     assert caught.value.hint is not None
     assert "group role" in caught.value.hint
+    assert caught.value.sqlstate == ("28P01" if "password authentication failed" in str(caught.value) else None)
     assert "somebody-else" in caught.value.hint and str(client.credential().subject) in caught.value.hint
 
 
@@ -208,6 +213,38 @@ def test_making_a_pool_starts_the_mint_at_once(lakebase: Lakebase) -> None:
     pool.close()
 
 
+def test_a_pool_prepares_the_login_that_it_will_make(lakebase: Lakebase) -> None:
+    client = lakebase.client()
+    me = client.credential().subject
+    options: list[dict[str, Any]] = [{"ttl": 600, "user": me}, {"ttl": 600, "kwargs": {"user": me}}]
+    for given in options:
+        with lakekey.psycopg.pool(client=lakebase.client(), min_size=1, **given) as pool:
+            pool.wait(30)
+    assert lakebase.mints() == 1 + len(options)
+
+
+def test_a_refused_login_leaves_no_password_in_frames_and_no_cycle(lakebase: Lakebase) -> None:
+    lakebase.tokens(wrong_audience=True)
+    client = lakebase.client()
+    password = client.token()
+    gc.collect()
+    gc.disable()
+    try:
+        for given in ({}, {"hostaddr": "127.255.255.254,127.255.255.253"}):
+            try:
+                lakekey.psycopg.connect(client=client, ttl=None, **given)
+            except psycopg.OperationalError as error:
+                below = error.__traceback__.tb_next if error.__traceback__ else None  # This frame knows the password.
+                told = traceback.TracebackException(type(error), error, below, capture_locals=True)
+                shown = "".join(told.format())
+                gone = weakref.ref(error)
+                del below, told
+            assert password not in shown and "psycopg.py" in shown
+            assert gone() is None, "something keeps the error"
+    finally:
+        gc.enable()
+
+
 def test_a_pool_for_an_unreachable_workspace_is_made_at_once_and_fails_in_time(nobody: str) -> None:
     started = time.monotonic()
     client = lakekey.Client(target=TARGET, host=nobody, token="dapi1", timeout=2)
@@ -230,6 +267,10 @@ def test_all_addresses_are_dialled_in_turn(lakebase: Lakebase) -> None:
     with pytest.raises(psycopg.OperationalError) as caught:
         lakekey.psycopg.connect(client=client, hostaddr="127.255.255.254,127.255.255.253")
     assert "127.255.255.254" in str(caught.value) and "127.255.255.253" in str(caught.value)
+    last = caught.value.__cause__
+    assert isinstance(last, psycopg.OperationalError) and "127.255.255.253" in str(last)
+    assert caught.value.pgconn is last.pgconn is not None
+    assert "127.255.255.254" in str(last.__context__)
 
 
 def test_the_server_is_verified_by_name(lakebase: Lakebase, tmp_path: Path) -> None:
