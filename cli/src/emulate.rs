@@ -45,7 +45,7 @@ pub(crate) struct EmulateArgs {
     /// Port of the control plane; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Port of Postgres; 0 takes a free one
+    /// Port of Postgres; 0 takes a free one, or 5432 with `--host-mode ip`
     #[arg(long, default_value_t = 0)]
     pg_port: u16,
     /// Port of the admin API; 0 takes a free one
@@ -99,7 +99,7 @@ pub(crate) struct EmulateArgs {
 enum HostModeArg {
     /// By host name, as in the cloud; clients on machines that do not resolve `*.localhost` need PGHOSTADDR
     Name,
-    /// By a loopback address per endpoint
+    /// By a loopback address per endpoint, on port 5432 unless some program holds it on all addresses
     Ip,
     /// By a port per endpoint
     Port,

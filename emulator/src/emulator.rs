@@ -17,6 +17,7 @@ use crate::control::serve;
 use crate::faults::{Fault, FaultReport};
 use crate::front::{KillHow, SessionFilter};
 use crate::journal::{Counters, Entry};
+use crate::lock::StateLock;
 use crate::options::Options;
 use crate::state::identity::{TOKEN, USER};
 use crate::state::{Lakebase, Seed, names, seed};
@@ -31,6 +32,7 @@ pub struct Emulator {
     stop: watch::Receiver<bool>,
     servers: JoinSet<()>,
     behind: Option<Arc<Behind>>,
+    _lock: StateLock,
     // Declared last: removed when nothing uses it any more.
     _temporary: Option<TempDir>,
 }
@@ -58,6 +60,7 @@ impl Emulator {
     /// Starts an emulator; it answers when this returns. Needs a tokio runtime, and lives on it.
     pub async fn start(options: Options) -> Result<Self, Error> {
         let (root, temporary) = state_root(options.state_dir.as_deref())?;
+        let lock = StateLock::take(&root)?;
         let clock = Arc::new(Clock::default());
         let seed = Seed {
             projects: options.projects.clone(),
@@ -100,6 +103,7 @@ impl Emulator {
             stop,
             servers,
             behind,
+            _lock: lock,
             _temporary: temporary,
         })
     }

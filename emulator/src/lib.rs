@@ -26,6 +26,7 @@ mod error;
 mod faults;
 pub mod front;
 mod journal;
+mod lock;
 mod options;
 pub mod postgres;
 mod state;

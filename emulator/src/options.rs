@@ -10,7 +10,8 @@ pub enum HostMode {
     /// also need `hostaddr`.
     #[default]
     Name,
-    /// By a loopback address for each endpoint, for clients that can only be given a host.
+    /// By a loopback address for each endpoint, for clients that can only be given a host. Without a port of its own
+    /// choice it listens there on 5432, or on a free port when some program holds 5432 on all addresses.
     Ip,
     /// By a port for each endpoint on `localhost`, where the machine has no further loopback addresses.
     Port,
@@ -34,7 +35,7 @@ pub enum SuspendAfter {
 pub struct Options {
     /// Port of the control plane; 0: a free one.
     pub port: u16,
-    /// Port of Postgres; 0: a free one.
+    /// Port of Postgres; 0: a free one, or 5432 with [`HostMode::Ip`].
     pub pg_port: u16,
     /// Port of the admin API; 0: a free one.
     pub admin_port: u16,

@@ -66,7 +66,9 @@ pub trait FrontDoor: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Upstream, Refusal>> + Send;
 
     /// The upstream that [`FrontDoor::open`] gave was not ready after all or went away before its greeting ended.
-    fn not_ready(&self, place: &Self::Place);
+    /// Gives a number that another start of the upstream changes: one that goes on running and loses connection after
+    /// connection is given up, while any number of stops may come in between.
+    fn not_ready(&self, place: &Self::Place) -> u64;
 
     /// Connects for a cancel request. It wakes nothing: without a running upstream there is nothing to cancel.
     fn open_for_cancel(

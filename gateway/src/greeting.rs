@@ -25,15 +25,19 @@ pub(crate) enum Greeting {
         after_key: BytesMut,
     },
     /// It refuses, in its own words.
-    Refused {
-        raw: BytesMut,
-        code: String,
-        message: String,
-    },
-    /// It is starting, stopping, or gone.
-    NotReady,
+    Refused(Words),
+    /// It is starting, stopping, or gone; maybe with a word about it.
+    NotReady(Option<Words>),
     /// It asks for a password or says what does not belong here.
     Unexpected,
+}
+
+/// An `ErrorResponse` of the upstream.
+pub(crate) struct Words {
+    /// As it came.
+    pub(crate) raw: BytesMut,
+    pub(crate) code: String,
+    pub(crate) message: String,
 }
 
 /// Sends `startup` and reads what comes back.
@@ -44,7 +48,7 @@ where
     match exchange(upstream, startup).await {
         Ok(greeting) => greeting,
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Greeting::Unexpected,
-        Err(_) => Greeting::NotReady,
+        Err(_) => Greeting::NotReady(None),
     }
 }
 
@@ -120,11 +124,12 @@ fn refused(raw: BytesMut) -> io::Result<Greeting> {
         return Ok(Greeting::Unexpected);
     };
     let (code, message) = code_and_message(body.fields())?;
+    let words = Words { raw, code, message };
     // 57P03: starting up or shutting down. 57P01: it was told to stop after it let us in.
-    if code == "57P03" || code == "57P01" {
-        return Ok(Greeting::NotReady);
+    if words.code == "57P03" || words.code == "57P01" {
+        return Ok(Greeting::NotReady(Some(words)));
     }
-    Ok(Greeting::Refused { raw, code, message })
+    Ok(Greeting::Refused(words))
 }
 
 fn code_and_message(mut fields: ErrorFields<'_>) -> io::Result<(String, String)> {

@@ -48,6 +48,8 @@ pub enum Fault {
     PasswordEmpty,
     /// The upstream said something that does not belong into its greeting.
     UpstreamState,
+    /// The upstream ends each connection during its greeting without a word.
+    UpstreamEnds,
 }
 
 /// What a client that is turned away gets to see.

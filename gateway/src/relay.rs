@@ -21,7 +21,7 @@ pub(crate) async fn relay<U>(
 {
     let (mut client_read, mut client_write) = split(client);
     let (mut upstream_read, mut upstream_write) = split(upstream);
-    let kill = {
+    let mut kill = {
         let up = async {
             let moved = pump(&mut client_read, &mut upstream_write, &touch).await;
             let _ = upstream_write.shutdown().await;
@@ -37,9 +37,12 @@ pub(crate) async fn relay<U>(
             kill = kills.recv() => kill,
         }
     };
-    if kill == Some(Kill::HalfOpen) {
+    while kill == Some(Kill::HalfOpen) {
         // The upstream stays too: to it the client merely says nothing.
-        hold(&mut client_read).await;
+        kill = tokio::select! {
+            () = hold(&mut client_read) => break,
+            next = kills.recv() => next,
+        };
     }
     let client = client_read.unsplit(client_write);
     end(client, kill).await;

@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 use crate::cancel::CancelMap;
 use crate::door::{Arrival, FrontDoor, LoginEnd};
 use crate::downstream::Downstream;
-use crate::greeting::{Greeting, greet};
+use crate::greeting::{Greeting, Words, greet};
 use crate::handshake::{First, Wish, accept_tls, first_packet, wish};
 use crate::packet::{BackendKey, Stop, read_password};
 use crate::refusal::{Fault, Refusal};
@@ -31,6 +31,12 @@ const AUTHENTICATION_OK: [u8; 9] = [b'R', 0, 0, 0, 8, 0, 0, 0, 0];
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a cancel request may wait for the upstream's acknowledgement.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
+
+/// How often in a row one running upstream may be lost before its greeting ends. A race with a stop or a crash is over
+/// after one or two; more often it is the login itself that ends each time, as by a trigger that terminates its session.
+const OPEN_TRIES: u32 = 20;
+/// A pause between these attempts.
+const OPEN_PAUSE: Duration = Duration::from_millis(5);
 
 /// What happens to a connection that does not ask for TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,7 +261,7 @@ impl<D: FrontDoor> Gateway<D> {
                 self.refuse(client, Some(&place), Some(startup), &refusal)
                     .await;
             }
-            Opened::UpstreamRefused { raw, code, message } => {
+            Opened::UpstreamRefused(Words { raw, code, message }) => {
                 let end = LoginEnd::Refused {
                     code: &code,
                     message: &message,
@@ -292,10 +298,11 @@ impl<D: FrontDoor> Gateway<D> {
             .map_err(Some)
     }
 
-    /// Opens the upstream until one greets. An upstream may be gone between its wake and its greeting, so the number
-    /// of attempts is bounded by time only; [`FrontDoor::open`] waits for readiness, so this does not spin.
+    /// Opens the upstream until one greets, because it may be gone between its wake and its greeting.
+    /// [`FrontDoor::open`] waits for readiness each time.
     async fn open(&self, place: &D::Place, startup: &Startup) -> Opened<D::Upstream> {
-        loop {
+        let (mut last_words, mut life, mut lost) = (None, None, 0);
+        while lost < OPEN_TRIES {
             let mut upstream = match self.door.open(place).await {
                 Ok(upstream) => upstream,
                 Err(refusal) => return Opened::Refused(refusal),
@@ -313,16 +320,18 @@ impl<D: FrontDoor> Gateway<D> {
                         after_key,
                     };
                 }
-                Greeting::Refused { raw, code, message } => {
-                    return Opened::UpstreamRefused { raw, code, message };
-                }
+                Greeting::Refused(words) => return Opened::UpstreamRefused(words),
                 Greeting::Unexpected => return Opened::Fault(Fault::UpstreamState),
-                Greeting::NotReady => {
-                    self.door.not_ready(place);
-                    tokio::time::sleep(Duration::from_millis(5)).await;
+                Greeting::NotReady(words) => {
+                    last_words = words.or(last_words);
+                    let this_life = Some(self.door.not_ready(place));
+                    lost = if this_life == life { lost + 1 } else { 1 };
+                    life = this_life;
+                    tokio::time::sleep(OPEN_PAUSE).await;
                 }
             }
         }
+        last_words.map_or(Opened::Fault(Fault::UpstreamEnds), Opened::UpstreamRefused)
     }
 
     #[allow(
@@ -391,10 +400,6 @@ enum Opened<U> {
         after_key: BytesMut,
     },
     Refused(Refusal),
-    UpstreamRefused {
-        raw: BytesMut,
-        code: String,
-        message: String,
-    },
+    UpstreamRefused(Words),
     Fault(Fault),
 }

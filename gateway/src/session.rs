@@ -18,7 +18,7 @@ pub enum Kill {
     Reset,
     /// The TCP connection ends without TLS's goodbye.
     Cut,
-    /// Nothing is moved any more, while the TCP connection stays open until the client ends it: a dead link.
+    /// Nothing is moved any more, while the TCP connection stays open until the client or another kill ends it: a dead link.
     HalfOpen,
 }
 

@@ -103,8 +103,8 @@ impl FrontDoor for Door {
             })
     }
 
-    fn not_ready(&self, place: &Place) {
-        self.fleet.doubt(&place.endpoint);
+    fn not_ready(&self, place: &Place) -> u64 {
+        self.fleet.doubt(&place.endpoint)
     }
 
     async fn open_for_cancel(&self, place: &Place) -> Option<UnixStream> {

@@ -105,6 +105,13 @@ pub(crate) fn of_fault(fault: &Fault) -> Refusal {
         }
         Fault::PasswordMalformed => refusal(Id::PasswordMalformed, &[]),
         Fault::PasswordEmpty => refusal(Id::PasswordEmpty, &[]),
+        Fault::UpstreamEnds => refusal(
+            Id::InternalError,
+            &[(
+                "reason",
+                "Postgres ends every connection during its login without a word; see its log below the state directory",
+            )],
+        ),
         _ => refusal(Id::UpstreamState, &[]),
     }
 }

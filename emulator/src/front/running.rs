@@ -8,7 +8,7 @@ use lakekey_gateway::{Gateway, Kill, Limits, PlainPolicy, Session, server_config
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::directory::{Endpoint, SharedDirectory};
 use super::door::Door;
@@ -18,11 +18,13 @@ use crate::postgres::{Fleet, PostgresError};
 
 /// How often another network below 127.0.0.0/8 is tried when somebody holds the address.
 const NETWORK_TRIES: u32 = 32;
+/// The port that clients dial when they are given nothing but a host; some of them dial no other.
+const USUAL_PORT: u16 = 5432;
 
 /// How the door is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct FrontOptions {
-    /// The port of Postgres; 0: a free one.
+    /// The port of Postgres; 0: a free one, which on the addresses of [`HostMode::Ip`] is 5432 if possible.
     pub port: u16,
     /// How clients tell endpoints apart.
     pub host_mode: HostMode,
@@ -218,6 +220,26 @@ impl Front {
     }
 
     async fn bind_own_ip(&self) -> Result<TcpListener, FrontError> {
+        let common = self.address.port();
+        if self.options.port != 0 {
+            return self.bind_own_ip_at(common).await;
+        }
+        match self.bind_own_ip_at(USUAL_PORT).await {
+            Ok(listener) => Ok(listener),
+            Err(error) => {
+                let listener = self.bind_own_ip_at(common).await?;
+                warn!(
+                    %error,
+                    "port {USUAL_PORT} is not to be had on an address of the endpoint's own (a program that listens on \
+                     all addresses holds it?), so it listens on port {common}: clients that dial port {USUAL_PORT} of a \
+                     host and nothing else do not find it"
+                );
+                Ok(listener)
+            }
+        }
+    }
+
+    async fn bind_own_ip_at(&self, port: u16) -> Result<TcpListener, FrontError> {
         let taken = self
             .door
             .by_address
@@ -229,7 +251,7 @@ impl Front {
         let mut failure = None;
         for _ in 0..NETWORK_TRIES {
             let [b, c] = known.unwrap_or_else(some_network);
-            let address = SocketAddr::from((Ipv4Addr::new(127, b, c, host), self.address.port()));
+            let address = SocketAddr::from((Ipv4Addr::new(127, b, c, host), port));
             match bind(address).await {
                 Ok(listener) => {
                     *locked(&self.network) = Some([b, c]);

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
-use super::cluster::{Cluster, detached};
+use super::cluster::{Cluster, detached, socket_in};
 use super::error::PostgresError;
 use super::files::copy_tree;
 use super::fleet::Shared;
@@ -86,6 +86,11 @@ impl Compute {
 
     pub(crate) fn state(&self) -> ComputeState {
         *self.state.borrow()
+    }
+
+    /// The way to the server if it runs, also while it is doubted.
+    pub(crate) fn running_socket(&self) -> Option<PathBuf> {
+        (self.state() == ComputeState::Ready).then(|| socket_in(&self.socket_dir))
     }
 
     pub(crate) fn set_wake_latency(&self, latency: Duration) {
@@ -258,9 +263,10 @@ impl Compute {
         }
     }
 
-    /// A connection that should have worked did not: the next wake looks for itself.
-    pub(crate) fn doubt(&self) {
+    /// A connection that should have worked did not: the next wake looks for itself. Gives the number of starts so far.
+    pub(crate) fn doubt(&self) -> u64 {
         self.ready.send_replace(None);
+        self.starts.load(Ordering::Relaxed)
     }
 
     /// Stops the server. `false`: it was not running.

@@ -1,8 +1,7 @@
 //! All computes of one emulator, and what they share: account, binaries, directories.
 
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,7 +21,7 @@ use crate::front::directory::{ComputeState, Endpoint, MadeRole, SharedDirectory}
 /// What a fleet needs to know.
 #[derive(Clone, Debug)]
 pub struct FleetOptions {
-    /// Where branches live. It is made if it is missing, and locked against a second emulator.
+    /// Where branches live. It is made if it is missing; the caller keeps other emulators out of it.
     pub state_dir: PathBuf,
     /// Where templates and prepared binaries are kept for the next run; `None`: the user's cache directory, or a
     /// directory for temporary files when this process is root.
@@ -86,7 +85,6 @@ pub struct Fleet {
     next_socket: AtomicUsize,
     computes: Mutex<HashMap<String, Arc<Compute>>>,
     branch_of: Mutex<HashMap<String, String>>,
-    lock: File,
 }
 
 impl std::fmt::Debug for Fleet {
@@ -101,7 +99,7 @@ impl Fleet {
     /// Prepares the directories and finds Postgres for `major`; starts nothing.
     ///
     /// # Errors
-    /// No usable Postgres, no account to run it, a state directory that is in use or cannot be entered.
+    /// No usable Postgres, no account to run it, a state directory that cannot be entered.
     pub async fn open(
         options: FleetOptions,
         major: u32,
@@ -116,7 +114,6 @@ impl Fleet {
         let branches_dir = branches_dir
             .canonicalize()
             .map_err(PostgresError::file("find", &branches_dir))?;
-        let lock = lock(state_dir)?;
         if let Some(dir) = account.blocked_at(&branches_dir) {
             return Err(PostgresError::NotTraversable {
                 dir,
@@ -152,7 +149,6 @@ impl Fleet {
             next_socket: AtomicUsize::new(0),
             computes: Mutex::default(),
             branch_of: Mutex::default(),
-            lock,
         }))
     }
 
@@ -182,20 +178,16 @@ impl Fleet {
             let ready = compute.wake(endpoint).await?;
             match UnixStream::connect(&ready.socket).await {
                 Ok(stream) => return Ok(stream),
-                Err(_) => compute.doubt(),
+                Err(_) => _ = compute.doubt(),
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
-    /// A connection to the endpoint's Postgres if it runs.
+    /// A connection to the endpoint's Postgres if it runs. This starts nothing and is no activity.
     pub(crate) async fn connect_if_running(&self, endpoint: &Endpoint) -> Option<UnixStream> {
-        let compute = self.compute_of(&endpoint.uid).ok()?;
-        if compute.state() != ComputeState::Ready {
-            return None;
-        }
-        let ready = compute.wake(endpoint).await.ok()?;
-        UnixStream::connect(&ready.socket).await.ok()
+        let socket = self.compute_of(&endpoint.uid).ok()?.running_socket()?;
+        UnixStream::connect(socket).await.ok()
     }
 
     /// Where the last activity of the endpoint is noted, in milliseconds of the virtual clock.
@@ -207,9 +199,10 @@ impl Fleet {
         self.shared.time.now_ms()
     }
 
-    /// A connection that [`Fleet::connect`] gave did not lead to a session.
-    pub(crate) fn doubt(&self, endpoint: &Endpoint) {
-        self.compute_for(endpoint).doubt();
+    /// A connection to the endpoint's Postgres did not lead to a session: the next wake probes it first.
+    /// Gives the number of its starts so far.
+    pub fn doubt(&self, endpoint: &Endpoint) -> u64 {
+        self.compute_for(endpoint).doubt()
     }
 
     /// Suspends the endpoint's branch: its sessions end with 57P01. `false`: it was not running.
@@ -346,8 +339,6 @@ impl Fleet {
 
 impl Drop for Fleet {
     fn drop(&mut self) {
-        // Said aloud, because a child process that is just being made may hold a copy of the file for a moment.
-        let _ = self.lock.unlock();
         let _ = std::fs::remove_dir_all(&self.sockets_dir);
     }
 }
@@ -367,16 +358,6 @@ fn safe_name(uid: &str) -> String {
             }
         })
         .collect()
-}
-
-fn lock(state_dir: &Path) -> Result<File, PostgresError> {
-    let path = state_dir.join("lock");
-    let file = File::create(&path).map_err(PostgresError::file("create", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(PostgresError::StateInUse(state_dir.to_owned())),
-        Err(TryLockError::Error(error)) => Err(PostgresError::file("lock", &path)(error)),
-    }
 }
 
 fn default_cache(account: &Account) -> Result<PathBuf, PostgresError> {

@@ -78,15 +78,3 @@ async fn the_wrong_major_version_is_refused_only_when_strict() {
     }
     stage.close().await;
 }
-
-#[tokio::test]
-async fn a_state_directory_serves_one_emulator_at_a_time() {
-    let stage = Stage::open().await;
-    let kept = tempfile::tempdir().unwrap();
-    let first = open(fleet_options(kept.path()), &stage).await.unwrap();
-    let error = open(fleet_options(kept.path()), &stage).await.unwrap_err();
-    assert!(matches!(error, PostgresError::StateInUse(_)), "{error}");
-    drop(first);
-    open(fleet_options(kept.path()), &stage).await.unwrap();
-    stage.close().await;
-}

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use lakekey_emulator::front::FrontOptions;
+use lakekey_emulator::front::directory::ComputeState;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
 
 use crate::client::{Session, connect, ended, packet, startup, tcp, tls, until_ready};
 use crate::client::{message, password};
-use crate::stage::{HOST, Stage, TOKEN, USER};
+use crate::stage::{HOST, Stage, TOKEN, USER, eventually};
 
 /// Waits until Postgres runs a query that ends like this.
 async fn until_running(watcher: &Session, end: &str) {
@@ -98,7 +100,7 @@ async fn keys_are_random_and_die_with_their_session() {
         assert!(!pids.contains(&shown), "the real process id is shown");
     }
     drop((one, two));
-    crate::stage::eventually("the sessions are gone", || {
+    eventually("the sessions are gone", || {
         stage.front.sessions().is_empty()
     })
     .await;
@@ -109,5 +111,52 @@ async fn keys_are_random_and_die_with_their_session() {
         let mut rest = Vec::new();
         assert_eq!(cancel.read_to_end(&mut rest).await.unwrap(), 0);
     }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_cancel_is_no_activity_and_wakes_nothing() {
+    let idle = Duration::from_hours(24);
+    let stage = Stage::with(FrontOptions::default(), Some(idle)).await;
+    let (stream, key) = raw_session(&stage).await;
+    let cancel = async || {
+        let mut cancel = tcp(stage.front.address()).await;
+        cancel.write_all(&packet(80_877_102, &key)).await.unwrap();
+        ended(&mut cancel).await;
+    };
+    stage.time.advance(Duration::from_mins(24 * 60 - 1));
+    cancel().await;
+    stage.time.advance(Duration::from_mins(2));
+    eventually("it is suspended", || {
+        stage.fleet.state("ep-one") == ComputeState::Suspended
+    })
+    .await;
+    cancel().await;
+    assert_eq!(stage.fleet.counts().starts, 1);
+    drop(stream);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_cancel_reaches_a_server_that_is_doubted() {
+    let stage = Stage::open().await;
+    let (mut stream, key) = raw_session(&stage).await;
+    let watcher = connect(&stage).await.unwrap();
+    stream
+        .write_all(b"Q\0\0\0\x19SELECT pg_sleep(60);\0")
+        .await
+        .unwrap();
+    until_running(&watcher, "sleep(60);").await;
+    stage.fleet.doubt(&stage.endpoint("ep-one"));
+    let mut cancel = tcp(stage.front.address()).await;
+    cancel.write_all(&packet(80_877_102, &key)).await.unwrap();
+    let seen = tokio::time::timeout(Duration::from_secs(20), until_ready(&mut stream));
+    let seen = seen.await.expect("the query is cancelled");
+    assert!(
+        seen.iter()
+            .any(|(tag, body)| *tag == b'E' && String::from_utf8_lossy(body).contains("57014")),
+        "{seen:?}"
+    );
+    drop((stream, watcher));
     stage.close().await;
 }

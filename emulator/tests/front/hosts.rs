@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use lakekey_emulator::HostMode;
+use lakekey_emulator::front::FrontOptions;
 use tokio::io::AsyncWriteExt;
 
 use crate::client::{ended, log_in, refused, startup, tls, until_ready};
@@ -18,13 +19,56 @@ async fn table_of(stage: &Stage, address: std::net::SocketAddr, host: Option<&st
     place
 }
 
+/// 5432, unless a program of this machine holds that port on all addresses.
+fn assert_usual_port(stage: &Stage, address: std::net::SocketAddr) {
+    let held = std::net::TcpListener::bind("127.3.2.1:5432").is_err();
+    let free = stage.front.address().port();
+    assert_eq!(address.port(), if held { free } else { 5432 });
+}
+
+#[tokio::test]
+async fn a_port_that_was_asked_for_is_taken_as_it_is() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let options = FrontOptions {
+        port,
+        ..host_mode(HostMode::Ip)
+    };
+    let stage = Stage::with(options, None).await;
+    let one = stage.front.expose(&stage.endpoint("ep-one")).await.unwrap();
+    assert_eq!(one.port(), port);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_held_port_5432_falls_back_to_the_free_one() {
+    let Ok(holder) = std::net::TcpListener::bind("127.7.7.1:5432") else {
+        // Held on all addresses: then the other tests of this file see the fall-back.
+        return;
+    };
+    let options = FrontOptions {
+        network: Some([7, 7]),
+        ..host_mode(HostMode::Ip)
+    };
+    let stage = Stage::with(options, None).await;
+    let one = stage.front.expose(&stage.endpoint("ep-one")).await.unwrap();
+    assert_eq!(
+        one.to_string(),
+        format!("127.7.7.1:{}", stage.front.address().port())
+    );
+    assert_eq!(table_of(&stage, one, None).await, "ep-one");
+    drop(holder);
+    stage.close().await;
+}
+
 #[tokio::test]
 async fn by_an_address_of_its_own() {
     let stage = Stage::with(host_mode(HostMode::Ip), None).await;
     let one = stage.front.expose(&stage.endpoint("ep-one")).await.unwrap();
     let two = stage.front.expose(&stage.endpoint("ep-two")).await.unwrap();
     assert_ne!(one.ip(), two.ip());
-    assert_eq!(one.port(), stage.front.address().port());
+    assert_usual_port(&stage, one);
     assert_eq!(
         stage.front.expose(&stage.endpoint("ep-one")).await.unwrap(),
         one

@@ -136,3 +136,19 @@ async fn half_open_swallows_everything_and_stays_until_the_client_goes() {
     eventually("it left the list", || stage.front.sessions().is_empty()).await;
     stage.close().await;
 }
+
+#[tokio::test]
+async fn a_half_open_session_can_still_be_ended() {
+    let stage = Stage::open().await;
+    let mut stream = raw(&stage).await;
+    kill_all(&stage, KillHow::Wire(Kill::HalfOpen)).await;
+    kill_all(&stage, KillHow::Wire(Kill::HalfOpen)).await;
+    kill_all(&stage, KillHow::Wire(Kill::Reset)).await;
+    let error = timeout(Duration::from_secs(20), stream.read_u8())
+        .await
+        .expect("the session goes on")
+        .unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}");
+    eventually("it left the list", || stage.front.sessions().is_empty()).await;
+    stage.close().await;
+}

@@ -5,6 +5,7 @@
 mod binaries;
 mod cancel;
 mod client;
+mod doubt;
 mod hosts;
 mod idle;
 mod kill;
