@@ -87,8 +87,8 @@ class App:
             say(self.figures())
 
     def settle(self) -> None:
-        """Waits for the next token. Right after a rotation none is due, so that what the emulator minted and what this
-        app saw can be compared."""
+        """Waits for the next token. Right after a rotation none is due, so that a quiet app leaves no token behind that
+        nobody saw, and what the emulator minted and what this app saw can be compared."""
         last = self.client.token()
         self.saw(last)
         deadline = time.monotonic() + 60
@@ -118,6 +118,7 @@ def main() -> None:
         match line.strip():
             case "pause":
                 app.running.clear()
+                app.settle()
             case "resume":
                 app.running.set()
             case "stop":
@@ -130,7 +131,8 @@ def main() -> None:
     figures = app.figures()
     app.pool.close()
     app.client.close()
-    say({"done": True, "psycopg": psycopg.__version__, "psycopg_pool": psycopg_pool.__version__, **figures})
+    driver = f"psycopg {psycopg.__version__} with psycopg_pool {psycopg_pool.__version__}"
+    say({"done": True, "driver": driver, **figures})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-//! The psycopg app as the demo sees it: a process that takes commands and tells its figures line by line.
+//! An app as the demo sees it: a process that takes commands and tells its figures line by line.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, Command, Stdio};
@@ -28,6 +28,7 @@ pub(super) struct Figures {
 
 /// The running app; it ends with this value.
 pub(super) struct App {
+    name: &'static str,
     process: Running,
     commands: ChildStdin,
     lines: Receiver<String>,
@@ -39,13 +40,13 @@ pub(super) struct App {
 
 impl App {
     /// Starts it.
-    pub(super) fn start(command: &mut Command) -> Result<App> {
+    pub(super) fn start(name: &'static str, command: &mut Command) -> Result<App> {
         let mut process = Running(
             command
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
-                .context("the psycopg app cannot be started")?,
+                .with_context(|| format!("the {name} app cannot be started"))?,
         );
         let commands = process
             .0
@@ -62,6 +63,7 @@ impl App {
             }
         });
         Ok(App {
+            name,
             process,
             commands,
             lines,
@@ -85,7 +87,10 @@ impl App {
     pub(super) fn check(&mut self) -> Result<()> {
         self.read()?;
         if let Some(status) = self.process.0.try_wait()? {
-            bail!("the app ended by itself ({status}); its own messages stand above");
+            bail!(
+                "the {} app ended by itself ({status}); its own messages stand above",
+                self.name
+            );
         }
         Ok(())
     }
@@ -93,6 +98,11 @@ impl App {
     /// Whether it said, since the last command, that it holds no connection.
     pub(super) fn quiet(&self) -> bool {
         self.told_since_command && self.figures.connections == 0
+    }
+
+    /// Its driver, in short.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
     }
 
     /// The newest figures.

@@ -1,10 +1,11 @@
-//! `cargo xtask demo`: a stock psycopg pool on tokens that live five seconds, against a local Lakebase with a real
-//! Postgres that is suspended in the middle. It shows what lakekey is for, and fails when that is not true.
+//! `cargo xtask demo`: a stock psycopg pool and a stock pg pool, each in its own process, on tokens that live five seconds,
+//! against a local Lakebase with a real Postgres that is suspended in the middle. It shows what lakekey is for, and fails when that is not true.
 
 mod app;
 mod report;
 
 use std::fs;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,9 +16,9 @@ use serde_json::{Value, json};
 use crate::child;
 use crate::emulator::Emulator;
 use crate::repo::Repo;
-use crate::setup::{artifacts, postgres, python, tools};
+use crate::setup::{artifacts, npm, postgres, python, tools};
 use app::{App, Figures};
-use report::Report;
+use report::{Driver, Report};
 
 const TOKEN_TTL: &str = "5s";
 const STEP: Duration = Duration::from_millis(250);
@@ -25,7 +26,7 @@ const STEP: Duration = Duration::from_millis(250);
 /// How long, and how to tell.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// How long the app runs; 20 seconds see at least five rotations.
+    /// How long the apps run; 20 seconds see at least five rotations.
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(20..=3600))]
     seconds: u64,
     /// Print the report as JSON instead of tables.
@@ -46,6 +47,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     let environment = python::install(repo)?;
     let lakekey = artifacts::command(repo, artifacts::Profile::Dev)?;
     artifacts::package(repo, &environment)?;
+    let packages = npm::installed(repo)?;
     let folder = repo.target("demo");
     fs::create_dir_all(&folder)?;
 
@@ -62,12 +64,24 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
         postgres::version(&binaries)?,
         emulator.variable("DATABRICKS_HOST")?,
     ));
-    let (figures, rest) = watch(repo, &environment, &emulator, options, &say)?;
+    let node = packages.join("pg_app.mjs");
+    fs::copy(repo.path("xtask/demo/pg_app.mjs"), &node)?;
+    let apps = vec![
+        App::start(
+            "psycopg",
+            emulator.lend(
+                environment
+                    .python()
+                    .arg(repo.path("xtask/demo/psycopg_app.py")),
+            ),
+        )?,
+        App::start("pg", emulator.lend(Command::new("node").arg(&node)))?,
+    ];
+    let drivers = watch(apps, &emulator, options, &say)?;
     let counters = emulator.counters()?;
     let report = Report::new(
         &postgres::version(&binaries)?,
-        &figures,
-        &rest,
+        drivers,
         &counters,
         refused(repo, &environment, &emulator)?,
     )?;
@@ -85,62 +99,73 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     Ok(broken.is_empty())
 }
 
-/// Watches the app for its time, with a suspension in the middle.
+/// Watches the apps for their time, with a suspension in the middle.
 fn watch(
-    repo: &Repo,
-    environment: &python::Environment,
+    mut apps: Vec<App>,
     emulator: &Emulator,
     options: &Options,
     say: &dyn Fn(&str),
-) -> Result<(Figures, Value)> {
-    let mut app = App::start(
-        emulator.lend(
-            environment
-                .python()
-                .arg(repo.path("xtask/demo/psycopg_app.py")),
-        ),
-    )?;
+) -> Result<Vec<Driver>> {
     let begun = Instant::now();
     let mut total = Duration::from_secs(options.seconds);
     let mut told = 0;
     let mut suspended = false;
     while begun.elapsed() < total {
         thread::sleep(STEP);
-        for failure in app.failures() {
-            eprintln!("the app failed: {failure}");
+        for app in &mut apps {
+            complain(app);
+            app.check()?;
         }
-        app.check()?;
         let second = begun.elapsed().as_secs();
         if second > told {
             told = second;
-            say(&line(second, app.figures(), &emulator.compute()?));
+            let compute = emulator.compute()?;
+            for app in &apps {
+                say(&line(second, app.name(), app.figures(), &compute));
+            }
         }
         if !suspended && begun.elapsed() >= total / 2 {
             suspended = true;
             let quiet = Instant::now();
-            suspend(&mut app, emulator, say)?;
+            suspend(&mut apps, emulator, say)?;
             // A quiet app needs no token and rotates none: that time does not count.
             total += quiet.elapsed();
         }
     }
-    let rest = app.finish()?;
-    for failure in app.failures() {
-        eprintln!("the app failed: {failure}");
-    }
-    Ok((app.figures(), rest))
+    apps.iter_mut()
+        .map(|app| {
+            let last = app.finish()?;
+            complain(app);
+            let name = last["driver"].as_str().unwrap_or(app.name());
+            Ok(Driver {
+                name: name.to_owned(),
+                figures: app.figures(),
+            })
+        })
+        .collect()
 }
 
-/// Lets the app go quiet, as an app at night, suspends the database, and lets the app's next query wake it.
-fn suspend(app: &mut App, emulator: &Emulator, say: &dyn Fn(&str)) -> Result<()> {
-    say("      the app goes quiet and its connections idle away");
-    app.tell("pause")?;
+fn complain(app: &mut App) {
+    for failure in app.failures() {
+        eprintln!("the {} app failed: {failure}", app.name());
+    }
+}
+
+/// Lets the apps go quiet, as apps at night, suspends the database, and lets their next query wake it.
+fn suspend(apps: &mut [App], emulator: &Emulator, say: &dyn Fn(&str)) -> Result<()> {
+    say("      the apps go quiet and their connections idle away");
+    for app in apps.iter_mut() {
+        app.tell("pause")?;
+    }
     let deadline = Instant::now() + Duration::from_secs(30);
     wait(
         deadline,
-        "the pool keeps connections though nobody uses it",
+        "a pool keeps connections though nobody uses it",
         || {
-            app.check()?;
-            Ok(app.quiet())
+            for app in apps.iter_mut() {
+                app.check()?;
+            }
+            Ok(apps.iter().all(App::quiet))
         },
     )?;
     let endpoint = format!(
@@ -151,8 +176,11 @@ fn suspend(app: &mut App, emulator: &Emulator, say: &dyn Fn(&str)) -> Result<()>
     wait(deadline, "the endpoint was not suspended", || {
         Ok(emulator.compute()? == "suspended")
     })?;
-    say("      the database is suspended; the app's next query wakes it");
-    app.tell("resume")
+    say("      the database is suspended; the next query wakes it");
+    for app in apps.iter_mut() {
+        app.tell("resume")?;
+    }
+    Ok(())
 }
 
 fn wait(deadline: Instant, trouble: &str, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
@@ -185,9 +213,9 @@ fn refused(repo: &Repo, environment: &python::Environment, emulator: &Emulator) 
     Ok(refused)
 }
 
-fn line(second: u64, figures: Figures, compute: &str) -> String {
+fn line(second: u64, name: &str, figures: Figures, compute: &str) -> String {
     format!(
-        "{second:>3} s  logins {:>4}  queries {:>6}  tokens seen {:>2}  failed logins {}  failed queries {}  database {compute}",
+        "{second:>3} s  {name:<7}  logins {:>4}  queries {:>6}  tokens seen {:>2}  failed logins {}  failed queries {}  database {compute}",
         figures.logins,
         figures.queries,
         figures.tokens,

@@ -13,23 +13,34 @@ const LOGINS: u64 = 50;
 /// The logins that must be refused, in the order in which `refused.py` tries them.
 pub(super) const REFUSED: [&str; 3] = ["workspace_token", "expired_token", "no_tls"];
 
+/// One app and what it did.
+pub(super) struct Driver {
+    /// The driver and its pool, with versions.
+    pub(super) name: String,
+    pub(super) figures: Figures,
+}
+
+impl Driver {
+    /// The first token is no rotation.
+    fn rotations(&self) -> u64 {
+        self.figures.tokens.saturating_sub(1)
+    }
+}
+
 /// The findings.
 pub(super) struct Report {
     postgres: String,
-    driver: String,
-    figures: Figures,
+    drivers: Vec<Driver>,
     tokens_minted: u64,
-    rotations: u64,
     wakes: u64,
     refused: Value,
 }
 
 impl Report {
-    /// `counters` are the emulator's, read when the app had ended and before anything else logged in.
+    /// `counters` are the emulator's, read when the apps had ended and before anything else logged in.
     pub(super) fn new(
         postgres: &str,
-        figures: &Figures,
-        app: &Value,
+        drivers: Vec<Driver>,
         counters: &Value,
         refused: Value,
     ) -> Result<Report> {
@@ -37,17 +48,10 @@ impl Report {
         let starts = each_endpoint(counters, "starts")?;
         Ok(Report {
             postgres: postgres.to_owned(),
-            driver: format!(
-                "psycopg {} with psycopg_pool {}",
-                app["psycopg"].as_str().unwrap_or("?"),
-                app["psycopg_pool"].as_str().unwrap_or("?")
-            ),
-            figures: *figures,
+            drivers,
             tokens_minted: counters["mints"]
                 .as_u64()
                 .context("the emulator counts no mints")?,
-            // The first token is no rotation.
-            rotations: figures.tokens.saturating_sub(1),
             // A start that follows a suspension; the very first start is none.
             wakes: starts.saturating_sub(1).min(suspends),
             refused,
@@ -57,21 +61,36 @@ impl Report {
     pub(super) fn json(&self) -> Value {
         json!({
             "postgres": self.postgres,
-            "drivers": [{
-                "name": self.driver,
-                "logins": self.figures.logins,
-                "queries": self.figures.queries,
-                "failed_logins": self.figures.failed_logins,
-                "failed_queries": self.figures.failed_queries,
-            }],
+            "drivers": self.drivers.iter().map(|driver| json!({
+                "name": driver.name,
+                "logins": driver.figures.logins,
+                "queries": driver.figures.queries,
+                "failed_logins": driver.figures.failed_logins,
+                "failed_queries": driver.figures.failed_queries,
+                "rotations": driver.rotations(),
+            })).collect::<Vec<_>>(),
             "tokens_minted": self.tokens_minted,
-            "rotations": self.rotations,
+            "rotations": self.rotations(),
             "wakes": self.wakes,
             "refused": self.refused,
         })
     }
 
     pub(super) fn text(&self) -> String {
+        let rows: Vec<Vec<String>> = self
+            .drivers
+            .iter()
+            .map(|Driver { name, figures }| {
+                let counts = [
+                    figures.logins,
+                    figures.queries,
+                    figures.failed_logins,
+                    figures.failed_queries,
+                ];
+                let counts = counts.iter().map(u64::to_string);
+                std::iter::once(name.clone()).chain(counts).collect()
+            })
+            .collect();
         let driver = table::render(
             &[
                 "driver",
@@ -80,20 +99,14 @@ impl Report {
                 "failed logins",
                 "failed queries",
             ],
-            &[vec![
-                self.driver.clone(),
-                self.figures.logins.to_string(),
-                self.figures.queries.to_string(),
-                self.figures.failed_logins.to_string(),
-                self.figures.failed_queries.to_string(),
-            ]],
+            &rows,
         );
         let lakebase = table::render(
             &["postgres", "tokens minted", "rotations", "wakes"],
             &[vec![
                 self.postgres.clone(),
                 self.tokens_minted.to_string(),
-                self.rotations.to_string(),
+                self.rotations().to_string(),
                 self.wakes.to_string(),
             ]],
         );
@@ -113,34 +126,41 @@ impl Report {
 
     /// The rules that did not come true, in words.
     pub(super) fn broken(&self) -> Vec<String> {
-        let figures = self.figures;
         let mut broken = Vec::new();
         let mut rule = |holds: bool, text: String| {
             if !holds {
                 broken.push(text);
             }
         };
+        for driver in &self.drivers {
+            let Driver { name, figures } = driver;
+            rule(
+                driver.rotations() >= ROTATIONS,
+                format!(
+                    "at least {ROTATIONS} rotations with {name}: {}",
+                    driver.rotations()
+                ),
+            );
+            rule(
+                figures.logins >= LOGINS,
+                format!("at least {LOGINS} logins with {name}: {}", figures.logins),
+            );
+            rule(
+                figures.failed_logins == 0,
+                format!("no failed login with {name}: {}", figures.failed_logins),
+            );
+            rule(
+                figures.failed_queries == 0,
+                format!("no failed query with {name}: {}", figures.failed_queries),
+            );
+        }
+        let seen = self.drivers.iter().map(|driver| driver.figures.tokens);
+        let seen: u64 = seen.sum();
         rule(
-            self.rotations >= ROTATIONS,
-            format!("at least {ROTATIONS} rotations: {}", self.rotations),
-        );
-        rule(
-            figures.logins >= LOGINS,
-            format!("at least {LOGINS} logins: {}", figures.logins),
-        );
-        rule(
-            figures.failed_logins == 0,
-            format!("no failed login: {}", figures.failed_logins),
-        );
-        rule(
-            figures.failed_queries == 0,
-            format!("no failed query: {}", figures.failed_queries),
-        );
-        rule(
-            self.tokens_minted <= self.rotations + 1,
+            self.tokens_minted <= seen,
             format!(
-                "one mint per rotation: {} mints for {} rotations",
-                self.tokens_minted, self.rotations
+                "one mint per token in use: {} mints for {seen} tokens",
+                self.tokens_minted
             ),
         );
         rule(
@@ -154,6 +174,10 @@ impl Report {
             );
         }
         broken
+    }
+
+    fn rotations(&self) -> u64 {
+        self.drivers.iter().map(Driver::rotations).sum()
     }
 
     fn message(&self, name: &str) -> &str {
@@ -175,14 +199,18 @@ fn each_endpoint(counters: &Value, name: &str) -> Result<u64> {
 mod tests {
     use serde_json::json;
 
-    use super::{Figures, Report};
+    use super::{Driver, Figures, Report};
 
     fn report(figures: Figures, mints: u64) -> Option<Report> {
         let counters = json!({"mints": mints, "endpoints": {"ep-a": {"starts": 2, "suspends": 1}}});
         let refusal = json!({"message": "FATAL: no"});
         let refused =
             json!({"workspace_token": refusal, "expired_token": refusal, "no_tls": refusal});
-        Report::new("17.10", &figures, &json!({}), &counters, refused).ok()
+        let drivers = vec![Driver {
+            name: "a driver".to_owned(),
+            figures,
+        }];
+        Report::new("17.10", drivers, &counters, refused).ok()
     }
 
     fn good() -> Figures {

@@ -64,27 +64,48 @@ fn others(repo: &Repo, folder: &Path) -> Result<()> {
     })
 }
 
-/// Compiles the TypeScript sources and installs what npm would pack of them.
+/// Compiles the TypeScript sources and installs what npm would pack of them, unless that was done from the same sources.
 fn compile(repo: &Repo, folder: &Path) -> Result<()> {
-    let build = folder.join("build");
-    afresh(&build)?;
+    let (build, package) = (folder.join("build"), folder.join("node_modules/lakekey"));
+    let mut sources = String::new();
     for name in SOURCES {
-        copy(
-            &repo.path(&format!("bindings-node/{name}")),
-            &build.join(name),
-        )?;
+        gather(&repo.path(&format!("bindings-node/{name}")), &mut sources)?;
     }
-    child::loudly(
-        "compiling the npm package",
-        Command::new("node")
-            .current_dir(folder)
-            .arg("node_modules/typescript/bin/tsc")
-            .args(["--project", "build"]),
-    )?;
-    let package = folder.join("node_modules/lakekey");
-    afresh(&package)?;
-    for name in INSTALLED {
-        copy(&build.join(name), &package.join(name))?;
+    stamp::once(&build, &sources, || {
+        for name in SOURCES {
+            copy(
+                &repo.path(&format!("bindings-node/{name}")),
+                &build.join(name),
+            )?;
+        }
+        child::loudly(
+            "compiling the npm package",
+            Command::new("node")
+                .current_dir(folder)
+                .arg("node_modules/typescript/bin/tsc")
+                .args(["--project", "build"]),
+        )?;
+        afresh(&package)?;
+        for name in INSTALLED {
+            copy(&build.join(name), &package.join(name))?;
+        }
+        Ok(())
+    })
+}
+
+/// Adds the text of a file, or of all files below a folder, each with its path.
+fn gather(path: &Path, text: &mut String) -> Result<()> {
+    if path.is_dir() {
+        let mut paths: Vec<PathBuf> = fs::read_dir(path)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<std::io::Result<_>>()?;
+        paths.sort();
+        return paths.iter().try_for_each(|path| gather(path, text));
+    }
+    let read =
+        fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    for part in [&path.display().to_string(), "\n", &read, "\n"] {
+        text.push_str(part);
     }
     Ok(())
 }
@@ -96,7 +117,7 @@ fn native(repo: &Repo, folder: &Path) -> Result<()> {
     child::loudly("building the native module for Node", &mut build)?;
     let platform = platform()?;
     let package = folder.join(format!("node_modules/@lakekey/{platform}"));
-    afresh(&package)?;
+    fs::create_dir_all(&package)?;
     fs::copy(
         repo.path(&format!("bindings-node/npm/{platform}/package.json")),
         package.join("package.json"),
@@ -106,9 +127,13 @@ fn native(repo: &Repo, folder: &Path) -> Result<()> {
         std::env::consts::DLL_PREFIX,
         std::env::consts::DLL_SUFFIX
     ));
-    fs::copy(&library, package.join(format!("lakekey.{platform}.node")))
-        .with_context(|| format!("the build left no {}", library.display()))?;
-    Ok(())
+    // The rename keeps a process that has the old one loaded whole.
+    let (new, module) = (
+        package.join("new"),
+        package.join(format!("lakekey.{platform}.node")),
+    );
+    fs::copy(&library, &new).with_context(|| format!("the build left no {}", library.display()))?;
+    fs::rename(&new, &module).with_context(|| format!("{} cannot be made", module.display()))
 }
 
 /// This platform by the name that its npm package has.

@@ -23,7 +23,7 @@ pub(crate) const PYTHON: Tool = Tool {
 };
 pub(crate) const NODE: Tool = Tool {
     name: "node",
-    purpose: "runs the tests of the official Node client (20 or newer)",
+    purpose: "runs the npm package, its tests and the official Node client (20 or newer)",
     advice: "Debian: apt-get install nodejs npm",
 };
 pub(crate) const NPM: Tool = Tool {
