@@ -6,6 +6,7 @@ use lakekey_ffi::plain::{ConnectRequest, CredentialRequest, Options};
 use lakekey_ffi::provider::HostTokenProvider;
 use lakekey_ffi::{Call, Handle, Lease, Result, glance};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
 use crate::callback::Callback;
@@ -28,19 +29,37 @@ pub(crate) struct Client {
 struct Shown {
     lease: Lease,
     text: Py<PyString>,
-    /// Until when it may be handed out again without another look, if it is the default target's.
+    /// Until when it may be handed out again without another look, if it was looked at.
     stamp: Option<u64>,
+    /// The very object that it was asked for with: the same one again need not be read.
+    target: Option<Py<PyString>>,
 }
 
 impl Client {
-    /// The default target's token, if it was looked at a moment ago.
-    fn again(&self, py: Python<'_>, stamp: Option<u64>) -> Option<Py<PyString>> {
+    /// The token, if the same was looked at a moment ago.
+    fn again(
+        &self,
+        py: Python<'_>,
+        stamp: Option<u64>,
+        target: Option<&Bound<'_, PyString>>,
+    ) -> Option<Py<PyString>> {
         let shown = self.shown.try_lock().ok()?;
         let shown = shown.as_ref()?;
-        (stamp.is_some() && shown.stamp == stamp).then(|| shown.text.clone_ref(py))
+        let same = match (&shown.target, target) {
+            (None, None) => true,
+            (Some(before), Some(now)) => before.is(now),
+            _ => false,
+        };
+        (same && stamp.is_some() && shown.stamp == stamp).then(|| shown.text.clone_ref(py))
     }
 
-    fn text(&self, py: Python<'_>, lease: Lease, stamp: Option<u64>) -> Py<PyString> {
+    fn text(
+        &self,
+        py: Python<'_>,
+        lease: Lease,
+        stamp: Option<u64>,
+        target: Option<&Bound<'_, PyString>>,
+    ) -> Py<PyString> {
         // Never waits: whoever finds it taken makes a string of its own.
         let mut shown = match self.shown.try_lock() {
             Ok(shown) => shown,
@@ -55,6 +74,7 @@ impl Client {
             lease,
             text: text.clone_ref(py),
             stamp,
+            target: target.map(|target| target.clone().unbind()),
         });
         text
     }
@@ -106,27 +126,24 @@ impl Client {
     fn token(
         &self,
         py: Python<'_>,
-        target: Option<&str>,
+        target: Option<&Bound<'_, PyString>>,
         ttl: Option<Millis>,
         timeout: Option<Millis>,
     ) -> PyResult<Py<PyString>> {
         // Taken before the look, so that what happens meanwhile is not missed.
-        let stamp = if target.is_none() && ttl.is_none() {
-            glance::stamp()
-        } else {
-            None
-        };
-        if let Some(text) = self.again(py, stamp) {
+        let stamp = if ttl.is_none() { glance::stamp() } else { None };
+        if let Some(text) = self.again(py, stamp, target) {
             return Ok(text);
         }
+        let name = target.map(|target| target.to_str()).transpose()?;
         if ttl.is_none()
-            && let Some(lease) = self.handle.peek(target)
+            && let Some(lease) = self.handle.peek(name)
         {
-            return Ok(self.text(py, lease, stamp));
+            return Ok(self.text(py, lease, stamp, target));
         }
-        let call = self.handle.credential(request(target, ttl, timeout));
+        let call = self.handle.credential(request(name, ttl, timeout));
         let lease = wait(py, Client::begin(py, call)?)?;
-        Ok(self.text(py, lease, None))
+        Ok(self.text(py, lease, None, None))
     }
 
     /// A database credential with its times and identity.
@@ -179,7 +196,7 @@ impl Client {
     fn _peek(&self, py: Python<'_>, target: Option<&str>) -> Option<Py<PyString>> {
         self.handle
             .peek(target)
-            .map(|lease| self.text(py, lease, None))
+            .map(|lease| self.text(py, lease, None, None))
     }
 
     fn _start_credential(
@@ -209,6 +226,29 @@ impl Client {
         let call = Client::begin(py, self.handle.connect_params(wanted.0))?;
         start(py, call, deliver, Connect::object)
     }
+}
+
+/// A database credential's token: the password of one login.
+#[pyfunction]
+#[pyo3(signature = (target=None, *, ttl=None, timeout=None))]
+pub(crate) fn token(
+    py: Python<'_>,
+    target: Option<&Bound<'_, PyString>>,
+    ttl: Option<Millis>,
+    timeout: Option<Millis>,
+) -> PyResult<Py<PyString>> {
+    // Only ever set to a value that is there already, so that no fork finds it half done.
+    static DEFAULT: PyOnceLock<Py<Client>> = PyOnceLock::new();
+    if let Some(client) = DEFAULT.get(py) {
+        return client.get().token(py, target, ttl, timeout);
+    }
+    let client = py
+        .import("lakekey._default")?
+        .call_method0("default_client")?
+        .cast_into::<Client>()?
+        .unbind();
+    let _ = DEFAULT.set(py, client.clone_ref(py));
+    client.get().token(py, target, ttl, timeout)
 }
 
 fn request(

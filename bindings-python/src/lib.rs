@@ -19,7 +19,7 @@ mod module {
     #[pymodule_export]
     use crate::callback::Answer;
     #[pymodule_export]
-    use crate::client::Client;
+    use crate::client::{Client, token};
     #[pymodule_export]
     use crate::connect::Connect;
     #[pymodule_export]

@@ -13,9 +13,8 @@ from ._default import (
     conninfo,
     credential,
     default_client,
-    token,
 )
-from ._lakekey import Credential, __version__
+from ._lakekey import Credential, __version__, token
 from .errors import (
     ApiError,
     AuthError,

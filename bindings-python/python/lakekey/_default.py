@@ -23,11 +23,6 @@ def default_client() -> Client:
     return _made[0]
 
 
-def token(target: str | None = None, *, ttl: Seconds | None = None, timeout: Seconds | None = None) -> str:
-    """A database credential's token: the password of one login."""
-    return default_client().token(target, ttl=ttl, timeout=timeout)
-
-
 def credential(target: str | None = None, *, ttl: Seconds | None = None, timeout: Seconds | None = None) -> Credential:
     """A database credential with its times and identity."""
     return default_client().credential(target, ttl=ttl, timeout=timeout)

@@ -20,6 +20,7 @@ __all__ = [
     "has_threads",
     "login_error",
     "refuses_token",
+    "token",
 ]
 
 @disjoint_base
@@ -103,6 +104,11 @@ class Pending:
 class Answer:
     def token(self, token: str, expires_at_ms: int | None = None) -> None: ...
     def raised(self, error: BaseException, place: str) -> None: ...
+
+def token(
+    target: str | None = None, *, ttl: float | timedelta | None = None, timeout: float | timedelta | None = None
+) -> str:
+    """A database credential's token: the password of one login."""
 
 def codes() -> list[tuple[int, str, bool]]: ...
 def refuses_token(text: str, sqlstate: str | None) -> bool: ...

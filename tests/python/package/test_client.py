@@ -83,6 +83,22 @@ def test_a_credential_says_what_it_is_and_hides_the_token(lakebase: Lakebase) ->
         credential.token = "x"  # type: ignore[misc]
 
 
+def test_the_same_target_again_is_the_same_token_and_another_is_not(lakebase: Lakebase) -> None:
+    client = lakebase.client()
+    nobodys = "projects/nobody/branches/b/endpoints/e"
+    for _ in range(3):
+        same = "".join(TARGET)
+        token = client.token(same)
+        assert client.token(same) is client.token(same) is client.token("".join(list(TARGET))) is client.token()
+        with pytest.raises(lakekey.LakekeyError):
+            client.token(nobodys)
+        assert client.token(same) is token
+    client.invalidate(token)
+    assert client.token(same) != token
+    with pytest.raises(TypeError):
+        client.token(b"bytes")  # type: ignore[arg-type]
+
+
 def test_parameters_are_those_of_libpq(lakebase: Lakebase) -> None:
     client = lakebase.client()
     params = client.connect_params(database="databricks_postgres")
