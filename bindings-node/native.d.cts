@@ -65,6 +65,7 @@ export type Deliver<T> = (failure: Failure | null, value: T | null) => void;
 export declare class Client {
   private constructor();
   peek(target: string | null): string | null;
+  asUser(token: string): Client | Failure;
   startCredential(request: CredentialRequest, deliver: Deliver<Credential>): Pending | Failure;
   startConnect(request: ConnectRequest, deliver: Deliver<Connect>): Pending | Failure;
   prepare(target: string | null): Failure | null;

@@ -102,6 +102,9 @@ export let connectOf: (
   where: { stack?: string },
 ) => Promise<native.Connect>;
 
+/** What the next `Client` takes over instead of opening one of its own: a user's. */
+let adopted: native.Client | undefined;
+
 /**
  * Mints, keeps and rotates database credentials. Making one does no I/O and starts no thread.
  *
@@ -111,6 +114,11 @@ export class Client {
   readonly #native: native.Client;
 
   constructor(options?: ClientOptions) {
+    if (adopted) {
+      this.#native = adopted;
+      adopted = undefined;
+      return;
+    }
     const given = checked("options", options, CLIENT_OPTIONS);
     const provider = given.tokenProvider ?? undefined;
     const named = {
@@ -159,6 +167,18 @@ export class Client {
       endpoint: credential.endpoint,
       subject: credential.subject,
     };
+  }
+
+  /**
+   * A client that is the user of this token, such as the one in an app's `X-Forwarded-Access-Token` header.
+   *
+   * It has credentials of its own, never falls back to the app's identity, and ends with the token. The 1000 users of the
+   * last calls are kept, so call it anew for each request.
+   */
+  asUser(token: string): Client {
+    if (typeof token !== "string") throw argumentError("token", "must be a string");
+    adopted = opened(this.#native.asUser(token), here(this.asUser));
+    return new Client();
   }
 
   /** libpq's keywords and values for one login, the password among them. */

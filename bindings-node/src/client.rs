@@ -104,6 +104,15 @@ impl Client {
         start(self.handle.connect_params(request.into()), &deliver)
     }
 
+    /// A client that is the user of this token and nobody else.
+    #[napi(catch_unwind)]
+    pub fn as_user(&self, token: String) -> Either<Client, Failure> {
+        match self.handle.as_user(token) {
+            Ok(handle) => Either::A(Client { handle }),
+            Err(error) => Either::B(error.into()),
+        }
+    }
+
     /// Starts what a first login needs, side by side, and returns at once.
     #[napi(catch_unwind)]
     pub fn prepare(&self, target: Option<String>) -> Option<Failure> {

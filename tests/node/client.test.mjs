@@ -246,3 +246,16 @@ test("an unreachable workspace is an error with its address in it", async () => 
   assert.ok(error instanceof lakekey.LakekeyError && error.retryable, error);
   assert.match(error.message, new RegExp(String(port)));
 });
+
+test("an app's user is that user, and a refused one never becomes the app", async () => {
+  const id = "00000000-0000-4000-8000-000000000001";
+  const app = client({ tokenProvider: null, token: null, clientId: id, clientSecret: "emulator-secret", authType: "oauth-m2m" });
+  const user = app.asUser(emulator.ready.env.DATABRICKS_TOKEN);
+  assert.ok(user instanceof lakekey.Client);
+  assert.equal((await user.credential()).subject, emulator.ready.env.PGUSER);
+  assert.equal((await app.credential()).subject, id);
+  const error = await rejection(app.asUser("dapi-planted").token());
+  assert.ok(["AUTH_DENIED", "API_PERMISSION_DENIED"].includes(error.slug), String(error));
+  assert.ok(!String(error).includes("planted"));
+  assert.throws(() => app.asUser(""), { slug: "CONFIG_INVALID" });
+});
