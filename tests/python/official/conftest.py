@@ -5,11 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import socketserver
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -30,46 +26,8 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture(scope="session")
 def by_address() -> Iterator[Emulator]:
     with Emulator("--parent-pid", str(os.getpid()), "--host-mode", "ip") as running:
-        host, port = running.env["PGHOST"], int(running.env["PGPORT"])
-        if port == 5432:
-            yield running
-        else:
-            with forwarded(host, 5432, port):
-                yield running
-
-
-@contextmanager
-def forwarded(host: str, of: int, to: int) -> Iterator[None]:
-    """Passes connections to one port of an address on to another. The address is the emulator's own, so its port 5432
-    is free even where a Postgres of the machine listens on the usual loopback address."""
-
-    class Forward(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with socket.create_connection((host, to), timeout=30) as onward:
-                onward.settimeout(None)
-                back = threading.Thread(target=copy, args=(onward, self.request), daemon=True)
-                back.start()
-                copy(self.request, onward)
-                back.join()
-
-    class Server(socketserver.ThreadingTCPServer):
-        allow_reuse_address = True
-        daemon_threads = True
-
-    with Server((host, of), Forward) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-
-
-def copy(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    with suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
+        assert running.env["PGPORT"] == "5432", "a program of this machine listens on port 5432 of all addresses"
+        yield running
 
 
 @pytest.fixture(autouse=True)
