@@ -1,11 +1,12 @@
 //! Waiting on the caller's thread.
 //!
-//! The work runs on lakekey's threads and the caller only waits for its result, in slices: between two slices the
+//! What is not at hand is worked for on lakekey's threads, and the caller only waits for it, in slices: between two slices the
 //! host looks for a signal (Ctrl-C), and may run any code for it, a call of lakekey included. A thread that waited
 //! inside the runtime could not do that. Nor could it look at the clock by itself: when lakekey's threads are stuck, the
 //! wait ends all the same.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use lakekey::Code;
@@ -20,7 +21,14 @@ const SLICE: Duration = Duration::from_millis(50);
 impl<T: Send + 'static> Call<T> {
     /// Waits for the result. `interrupted` is called on this thread at least every 100 ms, with no lock held; `true`
     /// gives up the wait with the code `CANCELLED`. Ends by itself soon after the call's budget, whatever happens.
-    pub fn wait(self, cancel: &CancelHandle, interrupted: &mut dyn FnMut() -> bool) -> Result<T> {
+    pub fn wait(
+        mut self,
+        cancel: &CancelHandle,
+        interrupted: &mut dyn FnMut() -> bool,
+    ) -> Result<T> {
+        if let Poll::Ready(result) = self.poll_here()? {
+            return Ok(result);
+        }
         let process = self.process;
         let patience = self.patience();
         let begun = Instant::now();

@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use lakekey::Code;
@@ -49,6 +50,17 @@ impl<T: Send + 'static> Call<T> {
     /// How long somebody who waits by a clock of their own should wait before they give up with [`stuck`].
     pub fn patience(&self) -> Duration {
         self.limit.saturating_add(STUCK)
+    }
+
+    /// Polls the work once on this thread. A login whose facts are all at hand needs no other thread, and waking one
+    /// costs more than the rest of it.
+    pub(crate) fn poll_here(&mut self) -> Result<Poll<T>> {
+        let _in_runtime = self.process.runtime()?.enter();
+        let mut nobody = Context::from_waker(Waker::noop());
+        guard(|| match self.work.as_mut().poll(&mut nobody) {
+            Poll::Ready(outcome) => outcome.map(Poll::Ready),
+            Poll::Pending => Ok(Poll::Pending),
+        })
     }
 
     /// Begins and returns at once. `done` is called exactly once, on one of lakekey's threads, unless this fails. It may

@@ -9,6 +9,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lakekey::auth::{ProvidedToken, TokenProvider};
@@ -66,6 +67,31 @@ impl StdError for HostFailure {}
 pub trait HostTokenProvider: Send + Sync + 'static {
     /// Gives a token that is valid now. Called on a thread that may block, with no lock held.
     fn token(&self) -> Result<HostToken, HostFailure>;
+}
+
+/// Where a callback that answers later, from a thread of the host's, puts its answer.
+#[derive(Debug)]
+pub struct Reply(Sender<Result<HostToken, HostFailure>>);
+
+impl Reply {
+    /// Answers. Nobody may be waiting any more.
+    pub fn give(self, answer: Result<HostToken, HostFailure>) {
+        let _ = self.0.send(answer);
+    }
+}
+
+/// Starts a callback that answers later and waits for it. A reply that is dropped ends the wait.
+pub fn answered(
+    start: impl FnOnce(Reply) -> Result<(), HostFailure>,
+) -> Result<HostToken, HostFailure> {
+    let (reply, answer) = channel();
+    start(Reply(reply))?;
+    answer.recv().unwrap_or_else(|_| {
+        Err(HostFailure {
+            what: "ended without an answer".to_owned(),
+            thrown: None,
+        })
+    })
 }
 
 /// The callback as the core sees it: limited in time, guarded, its answer validated.
@@ -165,7 +191,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::sync::Mutex;
-    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::mpsc::Receiver;
 
     use super::*;
     use crate::call::Call;

@@ -26,6 +26,7 @@ use crate::endpoint::{self, Endpoint};
 use crate::error::{Error, Result};
 use crate::http::transport::Transport;
 use crate::http::{Api, ReqwestTransport, Retry};
+use crate::name::Target;
 use crate::once::{Age, Remembered};
 use crate::resolve::{self, Lookup, SystemLookup};
 use crate::target::{self, Chosen};
@@ -356,6 +357,9 @@ impl Client {
             return Ok(route);
         }
         let chosen = self.choose(target)?;
+        if let Target::Host(host) = &chosen.target {
+            target::refuse_pooled(host)?;
+        }
         let name = self.endpoint_name(&door, &chosen, deadline).await?;
         // The slot is named by the identity, which may have to be found out.
         door.api.settle(deadline, Retry::WithinDeadline).await?;

@@ -13,8 +13,8 @@ use crate::code::Code;
 use crate::conn::{self, Keyword, Params};
 use crate::credential::Lease;
 use crate::error::{Error, Result};
-use crate::name::is_pooled_host;
 use crate::target::Chosen;
+use crate::target::refuse_pooled;
 
 const DATABASE: &str = "databricks_postgres";
 const PORT: u16 = 5432;
@@ -270,15 +270,4 @@ impl Client {
                 .map(|name| String::clone(&name)),
         }
     }
-}
-
-fn refuse_pooled(host: &str) -> Result<()> {
-    if !is_pooled_host(host) {
-        return Ok(());
-    }
-    Err(Error::new(
-        Code::PoolerRefused,
-        format!("{host} is the pooled host, which takes native Postgres passwords and no tokens"),
-    )
-    .with_hint("Use the direct host (without -pooler), and a pool in the application"))
 }

@@ -6,7 +6,7 @@
 use crate::code::Code;
 use crate::config::Environment;
 use crate::error::{Error, Result};
-use crate::name::Target;
+use crate::name::{Target, is_pooled_host};
 
 /// Variables that hold an endpoint's resource name in the field, in the order in which they are believed.
 const ENDPOINT: &[&str] = &[
@@ -123,6 +123,18 @@ pub(crate) fn choose(
 /// Variables for an id hold the resource name at some sites.
 fn last(id: &str) -> &str {
     id.rsplit('/').next().unwrap_or(id)
+}
+
+/// A pooled host takes no token, and a caller who named it wants its pool: the direct host is not taken in its place.
+pub(crate) fn refuse_pooled(host: &str) -> Result<()> {
+    if !is_pooled_host(host) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::PoolerRefused,
+        format!("{host} is the pooled host, which takes native Postgres passwords and no tokens"),
+    )
+    .with_hint("Use the direct host (without -pooler), and a pool in the application"))
 }
 
 #[cfg(test)]
