@@ -3,41 +3,39 @@
 //! It runs on a daemon thread that Python made and answers over a channel. An interpreter that shuts down ends such a
 //! thread wherever it is, and nothing of ours is below the user's code there.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lakekey_ffi::provider::{HostFailure, HostToken, HostTokenProvider};
+use lakekey_ffi::provider::{HostFailure, HostToken, HostTokenProvider, Reply, answered};
 use pyo3::prelude::*;
 
 use crate::exit;
-
-type Given = Result<HostToken, HostFailure>;
 
 /// A Python callable that takes an [`Answer`], starts a thread for the user's code and returns.
 pub(crate) struct Callback(pub(crate) Py<PyAny>);
 
 impl HostTokenProvider for Callback {
-    fn token(&self) -> Given {
-        let started = exit::attach(|py| self.ask(py).map_err(|error| failure(py, error)));
-        let answer = started.unwrap_or_else(|| Err(said("could not be called")))?;
-        answer
-            .recv()
-            .unwrap_or_else(|_| Err(said("ended without an answer")))
-    }
-}
-
-impl Callback {
-    fn ask(&self, py: Python<'_>) -> PyResult<Receiver<Given>> {
-        let (send, receive) = channel();
-        let answer = Answer(Mutex::new(Some(send)));
-        self.0.call1(py, (Py::new(py, answer)?,))?;
-        Ok(receive)
+    fn token(&self) -> Result<HostToken, HostFailure> {
+        answered(|reply| {
+            let started = exit::attach(|py| {
+                let answer = Answer(Mutex::new(Some(reply)));
+                Py::new(py, answer)
+                    .and_then(|answer| self.0.call1(py, (answer,)))
+                    .map(drop)
+                    .map_err(|error| failure(py, error))
+            });
+            started.unwrap_or_else(|| {
+                Err(HostFailure {
+                    what: "could not be called: the interpreter is shutting down".to_owned(),
+                    thrown: None,
+                })
+            })
+        })
     }
 }
 
 /// Where the answer goes; once. Dropped without one, the wait for it ends.
 #[pyclass(frozen, module = "lakekey._lakekey")]
-pub(crate) struct Answer(Mutex<Option<Sender<Given>>>);
+pub(crate) struct Answer(Mutex<Option<Reply>>);
 
 #[pymethods]
 impl Answer {
@@ -61,19 +59,11 @@ impl Answer {
 }
 
 impl Answer {
-    fn give(&self, given: Given) {
+    fn give(&self, given: Result<HostToken, HostFailure>) {
         let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(waiting) = waiting {
-            // Nobody waits any more when the call's budget ended first.
-            let _ = waiting.send(given);
+            waiting.give(given);
         }
-    }
-}
-
-fn said(what: &str) -> HostFailure {
-    HostFailure {
-        what: format!("{what}: the interpreter is shutting down"),
-        thrown: None,
     }
 }
 
