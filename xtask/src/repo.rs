@@ -1,6 +1,7 @@
 //! Where things are: the checkout and its target folder. All that xtask makes goes below the target folder.
 
 use std::env;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -35,6 +36,21 @@ impl Repo {
     /// A path inside the checkout.
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.root.join(inside)
+    }
+
+    /// Waits until no other `cargo xtask` sets things up in this target folder, and keeps others out until it is dropped.
+    pub(crate) fn alone(&self) -> Result<File> {
+        fs::create_dir_all(&self.target)
+            .with_context(|| format!("cannot create {}", self.target.display()))?;
+        let path = self.target("xtask.lock");
+        let lock =
+            File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        if lock.try_lock().is_err() {
+            eprintln!("waiting for another cargo xtask that is setting up");
+            lock.lock()
+                .with_context(|| format!("cannot lock {}", path.display()))?;
+        }
+        Ok(lock)
     }
 
     /// A path below the target folder.

@@ -35,6 +35,7 @@ impl Ready {
 /// Postgres, the Python environment with lakekey installed, and the command `lakekey`.
 pub(crate) fn everything(repo: &Repo) -> Result<Ready> {
     tools::require(&[tools::CC, tools::PYTHON, tools::NODE, tools::NPM])?;
+    let _alone = repo.alone()?;
     postgres::install(repo)?;
     let python = python::install(repo)?;
     let lakekey = artifacts::command(repo, artifacts::Profile::Dev)?;
