@@ -1,13 +1,15 @@
 //! `cargo xtask bench`: lakekey and its peers, measured side by side in one run on one machine. Only ratios of such a run
 //! say anything; a missed target is printed and never fails the run.
 
+mod node;
+mod requests;
 mod row;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 
@@ -17,6 +19,7 @@ use crate::repo::Repo;
 use crate::setup::artifacts::{self, Profile};
 use crate::setup::{postgres, python, tools};
 use crate::table;
+use node::Package;
 use row::Row;
 
 /// The size that a wheel may have, in megabytes.
@@ -37,6 +40,7 @@ struct Bench<'a> {
     emulator: Emulator,
     /// The release build of the package, in front of the debug build that the tests use.
     package: PathBuf,
+    node: Package,
     rounds: &'static str,
 }
 
@@ -58,6 +62,8 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     let folder = repo.target("bench");
     let package = unpack(&environment, &wheel, &folder)?;
 
+    let node = Package::install(repo, &folder)?;
+
     let bin = binaries
         .to_str()
         .context("the path of the Postgres binaries is no UTF-8")?;
@@ -68,13 +74,22 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
         python: environment,
         emulator,
         package,
+        node,
         rounds,
     };
-    let mut rows = vec![size(&wheel)?];
+    let mut rows = vec![
+        Row::size("size of the wheel", &wheel, WHEEL)?,
+        bench.node.size()?,
+    ];
     rows.extend(bench.script("imports.py")?);
     rows.extend(bench.script("warm_token.py")?);
     rows.extend(bench.rust()?);
     rows.extend(bench.script("logins.py")?);
+    for name in ["requires.mjs", "warm_password.mjs", "logins.mjs"] {
+        rows.extend(bench.node(name)?);
+    }
+    println!("counting requests until the first credential");
+    rows.extend(requests::rows(&bench.node, &bench.emulator)?);
     bench.emulator.post(
         "/_emulator/faults",
         &json!({"action": {"kind": "latency", "ms": 20}}),
@@ -108,6 +123,13 @@ impl Bench<'_> {
             .env("LAKEKEY_BENCH_ROUNDS", self.rounds)
             .arg(self.repo.path("tests/bench").join(name));
         Row::read(&child::quietly(name, &mut python)?)
+    }
+
+    fn node(&self, name: &str) -> Result<Vec<Row>> {
+        println!("measuring {name}");
+        let mut script = self.node.script(name, &self.emulator);
+        script.env("LAKEKEY_BENCH_ROUNDS", self.rounds);
+        Row::read(&child::quietly(name, &mut script)?)
     }
 
     fn rust(&self) -> Result<Vec<Row>> {
@@ -147,17 +169,4 @@ fn unpack(environment: &python::Environment, wheel: &Path, folder: &Path) -> Res
     .arg(wheel);
     child::quietly("pip install of the release wheel", &mut pip)?;
     Ok(package)
-}
-
-fn size(wheel: &Path) -> Result<Row> {
-    let bytes = fs::metadata(wheel)?.len();
-    if bytes == 0 {
-        bail!("{} is empty", wheel.display());
-    }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a wheel is smaller than 2^52 bytes"
-    )]
-    let megabytes = bytes as f64 / 1e6;
-    Ok(Row::alone("size of the wheel", "MB", megabytes, WHEEL))
 }

@@ -1,5 +1,8 @@
 //! One measured thing: ours, a peer's, and what we want it to be.
 
+use std::fs;
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
@@ -18,17 +21,38 @@ enum Target {
     Ratio(f64),
     Difference(f64),
     Ours(f64),
+    AtMost(f64),
 }
 
 impl Row {
-    /// A figure without a peer.
-    pub(super) fn alone(what: &str, unit: &str, ours: f64, most: f64) -> Row {
-        Row {
+    /// The size of a file in megabytes, which nobody's is compared with.
+    pub(super) fn size(what: &str, file: &Path, most: f64) -> Result<Row> {
+        let bytes = fs::metadata(file)?.len();
+        if bytes == 0 {
+            bail!("{} is empty", file.display());
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "what we build is smaller than 2^52 bytes"
+        )]
+        let ours = bytes as f64 / 1e6;
+        Ok(Row {
             what: what.to_owned(),
-            unit: unit.to_owned(),
+            unit: "MB".to_owned(),
             ours,
             peer: None,
             target: Some(Target::Ours(most)),
+        })
+    }
+
+    /// A count of both.
+    pub(super) fn count(what: &str, ours: u32, peer: &str, theirs: u32, most: u32) -> Row {
+        Row {
+            what: what.to_owned(),
+            unit: String::new(),
+            ours: ours.into(),
+            peer: Some((peer.to_owned(), theirs.into())),
+            target: Some(Target::AtMost(most.into())),
         }
     }
 
@@ -83,6 +107,7 @@ impl Row {
             Target::Ratio(most) => self.ratio()? <= *most,
             Target::Difference(most) => self.ours - theirs? <= *most,
             Target::Ours(most) => self.ours < *most,
+            Target::AtMost(most) => self.ours <= *most,
         })
     }
 
@@ -125,10 +150,14 @@ impl Row {
             Target::Ratio(most) => format!("at most {most} times"),
             Target::Difference(most) => format!("at most {most} {} more", self.unit),
             Target::Ours(most) => format!("under {most} {}", self.unit),
+            Target::AtMost(most) => format!("at most {most}"),
         })
     }
 
     fn figure(&self, figure: f64) -> String {
+        if self.unit.is_empty() {
+            return figure.to_string();
+        }
         format!(
             "{figure:.*} {}",
             if figure < 10.0 { 2 } else { 1 },
