@@ -13,6 +13,7 @@ import { PinnedSocket, serverOf } from "./address.js";
 import { connectOf, type Client, type ConnectOptions } from "./client.js";
 import { here } from "./errors.js";
 import { explained, refusesToken, renewable } from "./refused.js";
+import type { Telemetry } from "./telemetry.js";
 
 /** Where to log in and how, for every connection of a pool. */
 export interface Plan {
@@ -24,6 +25,7 @@ export interface Plan {
   wanted: ConnectOptions;
   /** What the user wants of TLS, instead of what `sslmode` means. */
   ssl: pgTypes.ClientConfig["ssl"] | undefined;
+  telemetry: Telemetry;
 }
 
 type Done = (error?: Error) => void;
@@ -65,7 +67,7 @@ export function dialer(plan: Plan): typeof pgTypes.Client {
     override connect(done?: Done): unknown {
       const where = here(this.connect);
       const attempt = (connect: native.Connect) => this.#attempt(connect);
-      const login = logIn(plan, this as unknown as Inner, this.#given, attempt, where);
+      const login = told(plan, logIn(plan, this as unknown as Inner, this.#given, attempt, where));
       if (done === undefined) return login;
       // Out of the promise, so that what the callback throws is not taken for a refused login.
       login.then(
@@ -106,6 +108,15 @@ export function dialer(plan: Plan): typeof pgTypes.Client {
   } as unknown as typeof pgTypes.Client;
 }
 
+async function told(plan: Plan, login: Promise<void>): Promise<void> {
+  try {
+    await login;
+  } catch (error) {
+    plan.telemetry.failed(error);
+    throw error;
+  }
+}
+
 async function logIn(
   plan: Plan,
   inner: Inner,
@@ -139,7 +150,11 @@ async function parameters(
   stream.once("close", closed);
   try {
     const timeoutMillis = given.connectionTimeoutMillis || null;
-    return await connectOf(plan.client, plan.target, { ...plan.wanted, timeoutMillis, signal: giveUp.signal }, where);
+    const began = performance.now();
+    const wanted = { ...plan.wanted, timeoutMillis, signal: giveUp.signal };
+    const connect = await connectOf(plan.client, plan.target, wanted, where);
+    if (!connect.cached) plan.telemetry.waited(connect.password, performance.now() - began);
+    return connect;
   } finally {
     stream.off("close", closed);
   }

@@ -7,8 +7,9 @@ import { dialling, PinnedSocket, verification, type Server } from "./address.js"
 import { Client } from "./client.js";
 import type { Plan } from "./dial.js";
 import { argumentError } from "./errors.js";
-import { dialled, lifetime, pooled } from "./pool.js";
+import { dialled, lifetime, pooled, watched } from "./pool.js";
 import type { SdkConfig } from "./provider.js";
+import { Telemetry, type TelemetryOptions } from "./telemetry.js";
 
 /** What gets a pool's log lines. */
 export interface Logger {
@@ -40,8 +41,8 @@ export interface LakebasePoolConfig extends pgTypes.PoolConfig {
   endpoint?: string;
   /** TLS; left out, `PGSSLMODE`, else verified by name. */
   sslMode?: "require" | "disable" | "prefer" | "verify-ca" | "verify-full";
-  /** Accepted and not used: nothing is recorded. */
-  telemetry?: boolean | { traces?: boolean; metrics?: boolean };
+  /** What is recorded by OpenTelemetry, where the program has it; left out, all. Queries are not: their text would be. */
+  telemetry?: TelemetryOptions;
   /** Where errors of idle connections are logged; left out, the console. */
   logger?: Logger | LoggerConfig;
 }
@@ -57,7 +58,7 @@ export function createLakebasePool(config?: Partial<LakebasePoolConfig>): pgType
   const onError = (error: Error) => report(given.logger, error);
   if (plan === undefined) {
     const pool = new pg.Pool(getLakebasePgConfig(given));
-    pool.on("error", onError);
+    watched(pool, new Telemetry(given.telemetry), onError);
     return pool;
   }
   return pooled(plan, configOf(given, plan), onError);
@@ -105,6 +106,7 @@ function planOf(given: Partial<LakebasePoolConfig>): Plan | undefined {
     base: (given.Client as typeof pgTypes.Client | undefined) ?? pg.Client,
     wanted: { database: given.database, user: given.user, port: given.port, sslmode: modeOf(given.sslMode) },
     ssl: given.ssl,
+    telemetry: new Telemetry(given.telemetry),
   };
 }
 

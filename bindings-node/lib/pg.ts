@@ -11,6 +11,7 @@ import type { Plan } from "./dial.js";
 import { argumentError } from "./errors.js";
 import { checked, target as targetOf, type Kind } from "./options.js";
 import { dialled, lifetime, pooled } from "./pool.js";
+import { Telemetry, type TelemetryOptions } from "./telemetry.js";
 
 export {
   createLakebasePool,
@@ -20,6 +21,7 @@ export {
 } from "./lakebase.js";
 export type { LakebasePoolConfig } from "./lakebase.js";
 export { LoginRefused } from "./refused.js";
+export type { TelemetryOptions } from "./telemetry.js";
 
 /** pg's options that are decided here. */
 type Decided = "connectionString" | "password" | "host" | "stream" | "Client";
@@ -40,9 +42,11 @@ export interface PoolOptions extends Omit<pgTypes.PoolConfig, Decided> {
   Client?: typeof pgTypes.Client | null | undefined;
   /** Called for an error of an idle connection, which the pool replaces by itself. */
   onError?: ((error: Error) => void) | null | undefined;
+  /** What is recorded by OpenTelemetry, where the program has it; left out, all. */
+  telemetry?: TelemetryOptions | null | undefined;
 }
 
-const OURS = ["endpoint", "sslmode", "sslrootcert", "ttlMillis", "client", "Client", "onError"] as const;
+const OURS = ["endpoint", "sslmode", "sslrootcert", "ttlMillis", "client", "Client", "onError", "telemetry"] as const;
 
 const KINDS: Record<string, Kind> = {
   endpoint: "string",
@@ -55,6 +59,7 @@ const KINDS: Record<string, Kind> = {
   client: "object",
   Client: "function",
   onError: "function",
+  telemetry: "any",
   // pg's own.
   allowExitOnIdle: "boolean",
   application_name: "string",
@@ -126,6 +131,7 @@ function planOf(options: PoolOptions | undefined): Plan {
       ttlMillis: given.ttlMillis,
     },
     ssl: given.ssl,
+    telemetry: new Telemetry(given.telemetry),
   };
 }
 

@@ -4,6 +4,7 @@ import type * as pgTypes from "pg";
 import * as pg from "pg";
 
 import { dialer, type Plan } from "./dial.js";
+import type { Telemetry } from "./telemetry.js";
 
 // A connection outlives its token, but a pool that never reconnects finds out late that it may not log in any more.
 const MAX_LIFETIME_SECONDS = 2700;
@@ -30,8 +31,16 @@ export function pooled(plan: Plan, config: pgTypes.PoolConfig, onError: (error: 
     // pg reads it for each new connection, so each gets its own.
     Object.defineProperty(pool.options, "maxLifetimeSeconds", { get: lifetime, enumerable: true, configurable: true });
   }
-  // Without a listener the end of an idle connection ends the process.
-  pool.on("error", onError);
+  watched(pool, plan.telemetry, onError);
   plan.client.prepare(plan.target);
   return pool;
+}
+
+/** Listens to a pool's errors: without a listener the end of an idle connection ends the process. */
+export function watched(pool: pgTypes.Pool, telemetry: Telemetry, onError: (error: Error) => void): void {
+  telemetry.watch(pool);
+  pool.on("error", (error) => {
+    telemetry.failed(error);
+    onError(error);
+  });
 }

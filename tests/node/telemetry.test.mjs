@@ -1,0 +1,188 @@
+// What pools record through OpenTelemetry, and that recording never costs a login.
+
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, test } from "node:test";
+
+import { metrics, trace } from "@opentelemetry/api";
+import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
+import { ConfigError } from "lakekey";
+import { createLakebasePool, createPool, poolConfig } from "lakekey/pg";
+import pg from "pg";
+
+import { emulated, rejection, until } from "./emulator.mjs";
+
+const emulator = emulated();
+const pools = [];
+function pool(options = {}) {
+  const made = createPool({ client: emulator.client(), ...options });
+  pools.push(made);
+  return made;
+}
+
+let provider, exporter;
+beforeEach(async () => {
+  await emulator.reset();
+  exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  provider = new MeterProvider({
+    readers: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })],
+  });
+  metrics.setGlobalMeterProvider(provider);
+});
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((made) => made.end()));
+  metrics.disable();
+  trace.disable();
+  await provider.shutdown();
+});
+
+/** What a collector has got by now: every metric's points by the metric's name. */
+async function recorded() {
+  exporter.reset();
+  await provider.forceFlush();
+  const scopes = exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics);
+  return Object.fromEntries(
+    scopes.flatMap((scope) => scope.metrics.map(({ descriptor, dataPoints }) => [descriptor.name, dataPoints])),
+  );
+}
+
+test("each new token that a login waits for is one measured duration", async () => {
+  const began = performance.now();
+  const mine = pool({ max: 8 });
+  await Promise.all(Array.from({ length: 8 }, () => mine.query("select pg_sleep(0.05)")));
+  const took = performance.now() - began;
+  const [point, ...others] = (await recorded())["lakebase.token.refresh.duration"];
+  assert.deepEqual(others, []);
+  assert.equal(point.value.count, 1, "eight logins waited for the same token");
+  assert.ok(point.value.sum > 0 && point.value.sum <= took, `${point.value.sum} of ${took} ms`);
+  assert.deepEqual(point.attributes, {});
+});
+
+test("gauges count the connections of all pools, and pools that ended no more", async () => {
+  const [one, two] = [pool({ max: 1 }), pool({ max: 2 })];
+  const taken = await one.connect();
+  const waiting = one.query("select 1");
+  await two.query("select 1");
+  const counts = async () => {
+    const points = await recorded();
+    return ["total", "idle", "waiting"].map((name) => {
+      const [point, ...others] = points[`lakebase.pool.connections.${name}`];
+      assert.deepEqual(others, []);
+      return point.value;
+    });
+  };
+  assert.deepEqual(await counts(), [2, 1, 1]);
+  taken.release();
+  await waiting;
+  assert.deepEqual(await counts(), [2, 2, 0]);
+  await two.end();
+  pools.pop();
+  assert.deepEqual(await counts(), [1, 1, 0]);
+});
+
+test("errors are counted by code, and no attribute has anything else", async () => {
+  await rejection(pool({ database: "no_such_database" }).query("select 'planted-text'"));
+  const idle = pool();
+  await idle.query("select 'planted-text'");
+  await emulator.admin("POST", "/connections/kill", { how: "57P01" });
+  await until(() => idle.totalCount === 0);
+  await emulator.tokens({ wrong_audience: true, rotate_key: true });
+  await rejection(pool().query("select 'planted-text'"));
+  const failing = { ...emulator.client(), tokenProvider: async () => assert.fail("none") };
+  await rejection(pool({ client: failing }).query("select 'planted-text'"));
+  const points = await recorded();
+  const errors = Object.fromEntries(points["lakebase.pool.errors"].map((point) => [point.attributes["error.code"], point.value]));
+  assert.deepEqual(errors, { "3D000": 1, "57P01": 1, 28000: 1, AUTH_CALLBACK: 1 });
+  const all = Object.values(points).flat().map((point) => Object.keys(point.attributes));
+  assert.deepEqual([...new Set(all.flat())], ["error.code"]);
+  assert.doesNotMatch(JSON.stringify(points), /planted|eyJ/);
+});
+
+test("a program that collects later gets what follows, and options without a pool record too", async () => {
+  metrics.disable();
+  const mine = new pg.Pool(poolConfig({ client: emulator.client() }));
+  pools.push(mine);
+  metrics.setGlobalMeterProvider(provider);
+  await mine.query("select 1");
+  assert.equal((await recorded())["lakebase.token.refresh.duration"][0].value.count, 1);
+});
+
+test("what is turned off is not recorded, and what nobody knows is refused", async () => {
+  for (const telemetry of [false, { metrics: false }]) {
+    await pool({ telemetry }).query("select 1");
+    await rejection(pool({ telemetry, database: "no_such_database" }).query("select 1"));
+  }
+  assert.deepEqual(await recorded(), {});
+  for (const telemetry of ["on", 1, { metric: true }, { metrics: "yes" }, [true]]) {
+    for (const make of [createPool, createLakebasePool]) {
+      assert.throws(() => make({ telemetry }), (error) => error instanceof ConfigError && /telemetry/.test(error.message));
+    }
+  }
+});
+
+test("a span stands for each refresh, unless traces are turned off", async () => {
+  const spans = [];
+  const startSpan = (name, { startTime, attributes }) => ({ end: () => spans.push([name, startTime <= Date.now(), attributes]) });
+  trace.setGlobalTracerProvider({ getTracer: () => ({ startSpan }) });
+  await pool().query("select 1");
+  await pool({ telemetry: { traces: false } }).query("select 1");
+  assert.deepEqual(spans, [["lakebase.token.refresh", true, undefined]]);
+});
+
+test("a meter that throws at any step fails no login", async () => {
+  const thrown = [];
+  const fail = (step) => () => {
+    thrown.push(step);
+    throw new Error(step);
+  };
+  const instrument = { record: fail("record"), add: fail("add"), addCallback: () => undefined };
+  const whole = { createHistogram: () => instrument, createCounter: () => instrument, createObservableGauge: () => instrument };
+  trace.setGlobalTracerProvider({ getTracer: fail("getTracer") });
+  const meters = [
+    ["getMeter", fail("getMeter")],
+    ...Object.keys(whole).map((step) => [step, () => ({ ...whole, [step]: fail(step) })]),
+    ["record", () => whole],
+    ["add", () => whole],
+    ["addCallback", () => ({ ...whole, createObservableGauge: () => ({ addCallback: fail("addCallback") }) })],
+  ];
+  for (const [step, getMeter] of meters) {
+    thrown.length = 0;
+    metrics.disable();
+    metrics.setGlobalMeterProvider({ getMeter });
+    const mine = pool();
+    assert.deepEqual((await mine.query("select 1 as one")).rows, [{ one: 1 }], step);
+    assert.equal((await rejection(pool({ database: "no_such_database" }).query("select 1"))).code, "3D000", step);
+    assert.ok(thrown.includes(step) && thrown.includes("getTracer"), `${step}: ${thrown}`);
+  }
+});
+
+test("without the API a pool is the same, and nothing of it is installed or loaded", async () => {
+  const here = dirname(createRequire(import.meta.url).resolve("lakekey/package.json"));
+  const alone = mkdtempSync(join(tmpdir(), "lakekey-alone-"));
+  try {
+    mkdirSync(join(alone, "node_modules"));
+    const needed = ["lakekey", "@lakekey", "pg", "pg-connection-string", "pg-int8", "pg-pool", "pg-protocol", "pg-types", "pgpass", "split2"];
+    const more = ["postgres-array", "postgres-bytea", "postgres-date", "postgres-interval", "xtend"];
+    for (const name of [...needed, ...more]) {
+      cpSync(join(here, "..", name), join(alone, "node_modules", name), { recursive: true });
+    }
+    const file = join(alone, "app.mjs");
+    writeFileSync(
+      file,
+      `
+      import { createRequire } from "node:module";
+      import { createPool } from "lakekey/pg";
+      const pool = createPool({ telemetry: true });
+      console.log((await pool.query("select 1 as one")).rows[0].one);
+      await pool.end();
+      try { createRequire(import.meta.url)("@opentelemetry/api"); console.log("there"); } catch { console.log("absent"); }
+    `,
+    );
+    assert.equal(await emulator.output("", { file }), "1\nabsent\n");
+  } finally {
+    rmSync(alone, { recursive: true });
+  }
+});
