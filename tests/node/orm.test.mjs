@@ -1,18 +1,25 @@
 // ORMs and query builders over our pools: a stock pool is all they need, so each keeps working when tokens rotate.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { after, beforeEach, test } from "node:test";
 
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import { drizzle as drizzlePostgres } from "drizzle-orm/postgres-js";
 import { integer, pgSchema, text } from "drizzle-orm/pg-core";
+import { PrismaPg } from "@prisma/adapter-pg";
 import knex from "knex";
 import { createPool, poolConfig } from "lakekey/pg";
 import { createSql } from "lakekey/postgres";
+import pg from "pg";
 
 import { emulated, until } from "./emulator.mjs";
 
+const EXAMPLES = new URL("examples/node-orms/", import.meta.url);
 const emulator = emulated();
 const ends = [];
 emulator.prepare = async () => {
@@ -21,11 +28,23 @@ emulator.prepare = async () => {
   await pool.query("create table if not exists orm.note (id int primary key, body text)");
   await pool.query("insert into orm.note values (1, 'one'), (2, 'two') on conflict do nothing");
   await pool.end();
+  generatePrisma();
 };
 beforeEach(() => Promise.all(ends.splice(0).map((end) => end())));
 after(() => Promise.all(ends.map((end) => end())));
 
 const note = pgSchema("orm").table("note", { id: integer("id").primaryKey(), body: text("body") });
+
+// Writes Prisma's client beside its example, as its users do.
+function generatePrisma() {
+  const prisma = join(dirname(createRequire(import.meta.url).resolve("prisma/package.json")), "build/index.js");
+  execFileSync(process.execPath, [prisma, "generate", "--schema", new URL("schema.prisma", EXAMPLES).pathname], {
+    // Generating runs no engine, but Prisma downloads one unless it is shown a file that could be it.
+    env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: "1" },
+    stdio: ["ignore", "ignore", "inherit"],
+    timeout: 60_000,
+  });
+}
 
 // A query, every token refused and every connection killed, and a query again.
 async function survives(query) {
@@ -76,3 +95,45 @@ test("TypeORM, whose own pool takes our options", async () => {
   ends.push(() => source.destroy());
   await survives(async () => (await source.query("select body from orm.note order by id")).map(({ body }) => body));
 });
+
+test("MikroORM, whose own pool takes our options", async () => {
+  const { defineEntity, MikroORM, p } = await import("@mikro-orm/postgresql");
+  const properties = { id: p.integer().primary(), body: p.text() };
+  const entity = defineEntity({ name: "Note", schema: "orm", tableName: "note", properties });
+  const driverOptions = poolConfig({ client: emulator.client(), max: 2 });
+  const orm = await MikroORM.init({ entities: [entity], dbName: "databricks_postgres", driverOptions });
+  ends.push(() => orm.close());
+  const query = () => orm.em.fork().find(entity, {}, { orderBy: { id: "asc" } });
+  await survives(async () => (await query()).map(({ body }) => body));
+});
+
+test("Sequelize, whose own pool makes clients of our class", async () => {
+  const { Sequelize } = await import("sequelize");
+  const { Client } = poolConfig({ client: emulator.client() });
+  const sequelize = new Sequelize({ dialect: "postgres", dialectModule: { ...pg, Client }, logging: false });
+  ends.push(() => sequelize.close());
+  const query = () => sequelize.query("select body from orm.note order by id");
+  await survives(async () => (await query())[0].map(({ body }) => body));
+});
+
+test("Prisma through its adapter for pg", async () => {
+  const { PrismaClient } = await import(new URL("generated/index.js", EXAMPLES));
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool(), { schema: "orm" }) });
+  ends.push(() => prisma.$disconnect());
+  const query = () => prisma.note.findMany({ orderBy: { id: "asc" } });
+  await survives(async () => (await query()).map(({ body }) => body));
+});
+
+const examples = readdirSync(EXAMPLES).filter((name) => name.endsWith(".mjs"));
+
+test("there is an example for each ORM", () => {
+  const all = ["drizzle", "knex", "kysely", "mikro-orm", "prisma", "sequelize", "typeorm"];
+  assert.deepEqual(examples.toSorted(), all.map((name) => `${name}.mjs`));
+});
+
+for (const name of examples) {
+  test(`the example ${name} reads the table`, async () => {
+    const said = await emulator.output(undefined, { file: new URL(name, EXAMPLES).pathname });
+    assert.match(said, /id: 1, body: 'one'.*id: 2, body: 'two'/s);
+  });
+}

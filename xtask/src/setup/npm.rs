@@ -39,6 +39,7 @@ pub(crate) fn installed(repo: &Repo) -> Result<PathBuf> {
     for (from, to) in [
         ("tests/node", "."),
         ("examples/node-pg", "examples/node-pg"),
+        ("examples/node-orms", "examples/node-orms"),
         ("README.md", "README.md"),
     ] {
         copy(&repo.path(from), &folder.join(to))?;
