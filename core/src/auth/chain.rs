@@ -1,8 +1,7 @@
 //! Which authentication type is used, and why not the others.
 //!
-//! The order is data. A type that this version cannot use has its row as well: it must be named when it is what the
-//! configuration asks for, rather than passed over in silence. A type that has all it needs and is refused gives way to
-//! the next one, with a warning, and when none is left the error lists them all; trouble of the network decides nothing.
+//! The order is data. A type that has all it needs and is refused gives way to the next one, with a warning, and when
+//! none is left the error lists them all; trouble of the network decides nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,8 +12,8 @@ use http::{HeaderMap, HeaderValue};
 use crate::auth::token_cache::{CachedToken, TokenCache, TokenSource};
 use crate::auth::{
     Outside, TokenProvider, azure_cli, azure_client_secret, azure_devops_oidc, azure_msi, basic,
-    databricks_cli, env_oidc, file_oidc, github_oidc, github_oidc_azure, host_callback,
-    metadata_service, model_serving, oauth_m2m, pat,
+    databricks_cli, env_oidc, file_oidc, github_oidc, github_oidc_azure, google_credentials,
+    google_id, host_callback, metadata_service, model_serving, oauth_m2m, pat,
 };
 use crate::clock::{Clock, Deadline};
 use crate::code::Code;
@@ -71,8 +70,7 @@ struct AuthType {
     needs: &'static [&'static str],
     /// Whether the workspace may be named by its Azure resource id instead of its host.
     azure: bool,
-    /// `None`: not in this version.
-    make: Option<Make>,
+    make: Make,
 }
 
 const fn row(name: &'static str, needs: &'static [&'static str], make: Make) -> AuthType {
@@ -80,7 +78,7 @@ const fn row(name: &'static str, needs: &'static [&'static str], make: Make) -> 
         name,
         needs,
         azure: false,
-        make: Some(make),
+        make,
     }
 }
 
@@ -88,15 +86,6 @@ const fn azure(name: &'static str, needs: &'static [&'static str], make: Make) -
     AuthType {
         azure: true,
         ..row(name, needs, make)
-    }
-}
-
-const fn absent(name: &'static str, needs: &'static [&'static str]) -> AuthType {
-    AuthType {
-        name,
-        needs,
-        azure: false,
-        make: None,
     }
 }
 
@@ -140,8 +129,12 @@ static CHAIN: &[AuthType] = &[
         azure_client_secret::make,
     ),
     azure("azure-cli", &[], azure_cli::make),
-    absent("google-credentials", &["google_credentials"]),
-    absent("google-id", &["google_service_account"]),
+    row(
+        "google-credentials",
+        &["google_credentials"],
+        google_credentials::make,
+    ),
+    row("google-id", &["google_service_account"], google_id::make),
     row("model-serving", &[], model_serving::make),
 ];
 
@@ -348,14 +341,13 @@ pub(crate) fn choose(
     let (mut broken, mut hostless) = (None, false);
     for row in chain(resolved) {
         let lacks = lacks(row, resolved);
-        let reason = match row.make {
-            _ if !lacks.is_empty() => format!("no {}", lacks.join(", ")),
-            None => "configured, but not supported by this version".to_owned(),
-            Some(_) if !has_workspace(row, resolved) => {
-                hostless |= !row.needs.is_empty();
-                "no host".to_owned()
-            }
-            Some(make) => match make(&ground(row.name)?) {
+        let reason = if !lacks.is_empty() {
+            format!("no {}", lacks.join(", "))
+        } else if !has_workspace(row, resolved) {
+            hostless |= !row.needs.is_empty();
+            "no host".to_owned()
+        } else {
+            match (row.make)(&ground(row.name)?) {
                 Ok(chosen) => {
                     let certain = matches!(chosen.tokens, Tokens::Fixed(_));
                     found.usable.push(Arc::new(chosen));
@@ -371,7 +363,7 @@ pub(crate) fn choose(
                     }
                     reason
                 }
-            },
+            }
         };
         found.tried.push(Tried {
             auth_type: row.name,
@@ -447,15 +439,6 @@ fn pinned_type(resolved: &Resolved, pinned: &str) -> Result<(&'static AuthType, 
         )
         .with_hint(supported()));
     };
-    let Some(make) = row.make else {
-        return Err(Error::new(
-            Code::AuthNotConfigured,
-            format!(
-                "default auth: {pinned}: this auth type{from} is not supported by this version"
-            ),
-        )
-        .with_hint(supported()));
-    };
     let lacks = lacks(row, resolved);
     if !lacks.is_empty() {
         return Err(Error::new(
@@ -484,7 +467,7 @@ fn pinned_type(resolved: &Resolved, pinned: &str) -> Result<(&'static AuthType, 
             ),
         )?;
     }
-    Ok((row, make))
+    Ok((row, row.make))
 }
 
 fn lacks(row: &AuthType, resolved: &Resolved) -> Vec<&'static str> {
@@ -535,11 +518,7 @@ fn notes(resolved: &Resolved) -> String {
 }
 
 fn supported() -> String {
-    let names: Vec<&str> = CHAIN
-        .iter()
-        .filter(|row| row.make.is_some())
-        .map(|row| row.name)
-        .collect();
+    let names: Vec<&str> = CHAIN.iter().map(|row| row.name).collect();
     format!(
         "This version supports {} and a token callback",
         names.join(", ")

@@ -17,6 +17,9 @@ mod federation;
 mod file_oidc;
 mod github_oidc;
 mod github_oidc_azure;
+mod google;
+mod google_credentials;
+mod google_id;
 mod host_callback;
 mod metadata_service;
 mod model_serving;
@@ -35,6 +38,7 @@ use std::sync::Arc;
 
 pub use azure::AzureEndpoints;
 pub use chain::Tried;
+pub use google::GoogleEndpoints;
 pub use host_callback::{ProvidedToken, TokenProvider};
 pub use process::{Ended, Process, Program, SystemProcess};
 
@@ -48,6 +52,8 @@ pub struct Outside {
     pub process: Arc<dyn Process>,
     /// Where Azure is; `None`: by the table of its clouds. No variable and no profile can change it.
     pub azure: Option<AzureEndpoints>,
+    /// Where Google is; `None`: where it always is. No variable and no profile can change it.
+    pub google: Option<GoogleEndpoints>,
 }
 
 impl Default for Outside {
@@ -55,6 +61,7 @@ impl Default for Outside {
         Outside {
             process: Arc::new(SystemProcess),
             azure: None,
+            google: None,
         }
     }
 }

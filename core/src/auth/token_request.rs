@@ -30,6 +30,19 @@ pub(crate) async fn ask_for_token(
     deadline: Deadline,
     retry: Retry,
 ) -> Result<Fetched> {
+    let response = post_form(wire, endpoint, form, basic, deadline, retry).await?;
+    read_token(wire, endpoint, &response)
+}
+
+/// Sends a form, with HTTP Basic if there is a client secret, and gives the answer if it is a success.
+pub(crate) async fn post_form(
+    wire: &Wire,
+    endpoint: &Url,
+    form: &[(&str, &str)],
+    basic: Option<(&str, &Secret)>,
+    deadline: Deadline,
+    retry: Retry,
+) -> Result<Response> {
     let mut request = request(wire, Method::POST, endpoint.clone());
     request.headers.insert(
         CONTENT_TYPE,
@@ -48,7 +61,7 @@ pub(crate) async fn ask_for_token(
     if !(200..300).contains(&response.status) {
         return Err(refused(wire, &request, &response));
     }
-    read_token(wire, endpoint, &response)
+    Ok(response)
 }
 
 /// Sends a request with headers of its own, follows no redirect, and gives the answer if it is a success.

@@ -140,7 +140,7 @@ fn what_each_type_lacked_is_listed() {
         error
             .hint()
             .unwrap()
-            .contains("google-credentials (configured, but not supported by this version)"),
+            .contains("google-credentials (the host is no workspace on Google Cloud)"),
         "{error}"
     );
     assert!(!format!("{error} {error:?}").contains("planted"));
@@ -162,7 +162,7 @@ fn a_pinned_type_is_the_only_one_tried() {
         (
             &[("host", "x"), ("auth_type", "google-id"), ("token", "t")],
             Code::AuthNotConfigured,
-            "google-id: this auth type (from explicit setting) is not supported by this version",
+            "google-id: this auth type (from explicit setting) needs google_service_account",
         ),
         (
             &[("host", "x"), ("auth_type", "oauth-m2m"), ("token", "t")],

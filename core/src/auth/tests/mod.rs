@@ -6,6 +6,7 @@ mod azure;
 mod cache;
 mod chain;
 mod exchange;
+mod google;
 #[cfg(unix)]
 mod standin;
 #[cfg(unix)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use url::form_urlencoded;
 
 use super::{NOW, ask};
-use crate::auth::{AzureEndpoints, Outside};
+use crate::auth::{AzureEndpoints, GoogleEndpoints, Outside};
 use crate::clock::ManualClock;
 use crate::code::Code;
 use crate::config::{Environment, Settings, resolve};
@@ -36,6 +36,11 @@ pub(super) fn api(
                 entra: "https://entra/".to_owned(),
                 resource_manager: "https://arm/".to_owned(),
                 service_management: "https://management/".to_owned(),
+                instance_metadata: "http://169.254.169.254/".to_owned(),
+            }),
+            google: Some(GoogleEndpoints {
+                oauth: "https://google/".to_owned(),
+                iam_credentials: "https://iam/".to_owned(),
                 instance_metadata: "http://169.254.169.254/".to_owned(),
             }),
             ..Outside::default()
