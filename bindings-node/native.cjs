@@ -15,7 +15,9 @@ function platform() {
 
 function load(name) {
   // A module built by oneself; the packages below are not looked at then.
-  if (process.env.LAKEKEY_NATIVE_MODULE) return require(process.env.LAKEKEY_NATIVE_MODULE);
+  const own = process.env.LAKEKEY_NATIVE_MODULE;
+  // Not by this file's `require`: a bundler would replace it by a list of the modules that it knows.
+  if (own) return require("node:module").createRequire(`${process.cwd()}/`)(own);
   switch (name) {
     case "darwin-arm64":
       return require("@lakekey/darwin-arm64");

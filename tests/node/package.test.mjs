@@ -8,9 +8,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 import { build } from "esbuild";
 import { publint } from "publint";
+import webpack from "webpack";
 
 import { emulated } from "./emulator.mjs";
 
@@ -124,6 +126,35 @@ for (const format of ["esm", "cjs"]) {
     assert.equal(await emulator.output("", { file }), "1 true\ntrue ConfigError\n");
   });
 }
+
+test("a webpack bundle runs", async () => {
+  writeFileSync(join(folder, "app.webpack.mjs"), APP);
+  const alone = mkdtempSync(join(folder, "alone-"));
+  const compiler = webpack({
+    mode: "production",
+    target: "node20",
+    context: folder,
+    entry: "./app.webpack.mjs",
+    output: { path: alone, filename: "out.cjs" },
+    externals: [/^@lakekey\//, "pg-native"],
+    externalsType: "commonjs",
+    optimization: { minimize: false },
+  });
+  const stats = await promisify(compiler.run.bind(compiler))();
+  await promisify(compiler.close.bind(compiler))();
+  const { errors, warnings } = stats.toJson({ all: false, errors: true, warnings: true });
+  assert.deepEqual([errors, warnings], [[], []]);
+  mkdirSync(join(alone, "node_modules"));
+  cpSync(join(here, "node_modules/@lakekey"), join(alone, "node_modules/@lakekey"), { recursive: true });
+  const file = join(alone, "out.cjs");
+  assert.equal(await emulator.output("", { file }), "1 true\ntrue ConfigError\n");
+  const [mine] = readdirSync(join(alone, "node_modules/@lakekey"));
+  const own = join(alone, "own.node");
+  cpSync(join(alone, "node_modules/@lakekey", mine, `lakekey.${mine}.node`), own);
+  rmSync(join(alone, "node_modules"), { recursive: true });
+  const env = { LAKEKEY_NATIVE_MODULE: own };
+  assert.equal(await emulator.output("", { file, env }), "1 true\ntrue ConfigError\n", "a module built by oneself");
+});
 
 test("without its native package the module says what to install", () => {
   const alone = mkdtempSync(join(folder, "bare-"));
