@@ -82,11 +82,11 @@ export class Emulator {
   }
 
   /** Runs a program in a fresh process that this emulator's variables are set for. */
-  async program(source, { env = {}, flags = [], file } = {}) {
+  async program(source, { env = {}, flags = [], file, command = process.execPath } = {}) {
     const all = { PATH: process.env.PATH, HOME: process.env.HOME, ...this.ready.env, ...env };
     for (const name of Object.keys(all)) if (all[name] === null) delete all[name];
     const what = file === undefined ? ["--input-type=module", "--eval", source] : [file];
-    const child = spawn(process.execPath, [...flags, ...what], { env: all, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, [...flags, ...what], { env: all, stdio: ["ignore", "pipe", "pipe"] });
     const said = { stdout: "", stderr: "" };
     for (const stream of ["stdout", "stderr"]) child[stream].on("data", (text) => (said[stream] += text));
     const timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
