@@ -99,22 +99,6 @@ test("500 first connects over 3 pools of one process are one mint", async () => 
   assert.equal(counters.logins_refused, 0);
 });
 
-test("no login fails while 5 s tokens rotate under load", async () => {
-  await emulator.tokens({ ttl_s: 5 });
-  const mine = pool({ max: 4, maxLifetimeSeconds: 0.5 });
-  const failures = [];
-  const end = performance.now() + 15_000;
-  const work = async () => {
-    while (performance.now() < end) await mine.query("select pg_sleep(0.02)").catch((error) => failures.push(error));
-  };
-  await Promise.all(Array.from({ length: 4 }, work));
-  const counters = await emulator.counters();
-  assert.deepEqual(failures, []);
-  assert.equal(counters.logins_refused, 0);
-  assert.ok(counters.logins_accepted > 40, JSON.stringify(counters));
-  assert.ok(counters.mints >= 3, JSON.stringify(counters));
-});
-
 test("an outage of the control plane costs nobody a login until the token's last tenth", async () => {
   await emulator.tokens({ ttl_s: 10 });
   const mine = pool({ max: 4, maxUses: 1, client: emulator.client({ timeoutMillis: 1500 }) });

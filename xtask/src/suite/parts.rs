@@ -220,7 +220,13 @@ fn node_test(label: &str, folder: &Path, lakekey: &Path) -> Step {
     let mut command = Command::new("node");
     command
         .current_dir(folder)
-        .args(["--test", "--test-reporter=tap", "--test-timeout=120000"])
+        // Two files at a time, also on two cores: one of them only waits for a minute.
+        .args([
+            "--test",
+            "--test-concurrency=2",
+            "--test-reporter=tap",
+            "--test-timeout=120000",
+        ])
         .env("LAKEKEY_BIN", lakekey);
     Step {
         label: label.to_owned(),
