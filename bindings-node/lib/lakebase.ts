@@ -98,6 +98,7 @@ export async function getUsernameWithApiLookup(config?: Partial<LakebasePoolConf
 }
 
 function planOf(given: Partial<LakebasePoolConfig>): Plan | undefined {
+  const telemetry = new Telemetry(given.telemetry);
   if (given.password !== undefined) return undefined;
   return {
     client: clientOf(given),
@@ -106,7 +107,7 @@ function planOf(given: Partial<LakebasePoolConfig>): Plan | undefined {
     base: (given.Client as typeof pgTypes.Client | undefined) ?? pg.Client,
     wanted: { database: given.database, user: given.user, port: given.port, sslmode: modeOf(given.sslMode) },
     ssl: given.ssl,
-    telemetry: new Telemetry(given.telemetry),
+    telemetry,
   };
 }
 

@@ -117,7 +117,8 @@ test("what is turned off is not recorded, and what nobody knows is refused", asy
   }
   assert.deepEqual(await recorded(), {});
   for (const telemetry of ["on", 1, { metric: true }, { metrics: "yes" }, [true]]) {
-    for (const make of [createPool, createLakebasePool]) {
+    const native = (options) => createLakebasePool({ ...options, password: "native" });
+    for (const make of [createPool, createLakebasePool, native]) {
       assert.throws(() => make({ telemetry }), (error) => error instanceof ConfigError && /telemetry/.test(error.message));
     }
   }
