@@ -5,8 +5,13 @@
 mod azure;
 mod cache;
 mod chain;
+mod disagreements;
 mod exchange;
 mod google;
+#[cfg(unix)]
+mod permutations;
+#[cfg(unix)]
+mod sliding;
 #[cfg(unix)]
 mod standin;
 #[cfg(unix)]
