@@ -1,8 +1,10 @@
 // postgres.js with credentials that rotate.
 //
 // A password function of postgres.js that fails ends the process, and one that is slow does so too. So the token is fetched
-// in its `socket` option, whose failure is the query's error. The socket that it gets speaks TLS already: this way a
+// in its `socket` option; a failure there becomes that of the stream it gets, and so the query's error. The socket that it gets speaks TLS already: this way a
 // refused token is seen, and the next connection gets a fresh one.
+
+import { Duplex } from "node:stream";
 
 import postgres from "postgres";
 
@@ -64,7 +66,7 @@ export function sqlOptions(options?: SqlOptions): postgres.Options<{}> {
   const where = here(sqlOptions);
   let password = "";
   client.prepare(target);
-  const socket = async ({ connection }: { connection: Record<string, unknown> }) => {
+  const dial = async (connection: Record<string, unknown>): Promise<Duplex> => {
     const connect = await connectOf(client, target, wanted, where);
     // Read when the login begins, after this; the names that postgres.js itself was given are its guesses.
     Object.assign(connection, { user: connect.user, database: connect.params["dbname"] ?? connect.user });
@@ -73,5 +75,15 @@ export function sqlOptions(options?: SqlOptions): postgres.Options<{}> {
     onRefusal(stream, () => connect.cached && client.invalidate(connect.password));
     return stream;
   };
+  const socket = ({ connection }: { connection: Record<string, unknown> }) => dial(connection).catch(failing);
   return { ...own, ssl: false, password: () => password, socket } as postgres.Options<{}>;
+}
+
+/**
+ * A stream whose first write fails with `error`. postgres.js counts a connection whose `socket` function rejected as
+ * connecting for ever: after `max` of them every query waits without end. And one that fails before it was written to keeps
+ * what was to be written, so that its next connection never speaks.
+ */
+function failing(error: Error): Duplex {
+  return new Duplex({ read() {}, write: (_chunk, _encoding, done) => done(error) });
 }

@@ -74,6 +74,16 @@ test("an outage is the query's error, and ends", async () => {
   await until(() => mine`select 1`.then(() => true, () => false));
 });
 
+test("more failed logins than connections leave none of them stuck", async () => {
+  await emulator.fault("/api/2.0/postgres/credentials", { kind: "status", status: 503 });
+  const mine = sql({ client: emulator.client({ timeoutMillis: 100 }), max: 2, backoff: () => 0 });
+  for (let attempt = 0; attempt < 8; attempt++) {
+    assert.ok((await rejection(mine`select 1`)) instanceof LakekeyError);
+  }
+  await emulator.clearFaults();
+  await until(() => mine`select 1`.then(() => true, () => false));
+});
+
 test("a refused token from the cache is not used again", async () => {
   const mine = sql({ max: 1, max_lifetime: 1 });
   await mine`select 1`;
