@@ -27,7 +27,7 @@ fn forbidden() -> Vec<String> {
         ["registry.yarn", "pkg.com"],
         ["index.crates", ".io"],
         ["files.pythonhosted", ".org"],
-        ["pypi.org", "/simple"],
+        ["pypi", ".org"],
         ["repo.maven.apache", ".org"],
         ["repo1.maven", ".org"],
         ["proxy.golang", ".org"],
