@@ -26,8 +26,10 @@ pub(crate) enum Greeting {
     },
     /// It refuses, in its own words.
     Refused(Words),
-    /// It is starting, stopping, or gone; maybe with a word about it.
-    NotReady(Option<Words>),
+    /// It is starting, recovering or stopping, and let nobody in.
+    NotYet(Words),
+    /// It let us in and went away; maybe with a word about it.
+    Lost(Option<Words>),
     /// It asks for a password or says what does not belong here.
     Unexpected,
 }
@@ -48,7 +50,7 @@ where
     match exchange(upstream, startup).await {
         Ok(greeting) => greeting,
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Greeting::Unexpected,
-        Err(_) => Greeting::NotReady(None),
+        Err(_) => Greeting::Lost(None),
     }
 }
 
@@ -125,11 +127,13 @@ fn refused(raw: BytesMut) -> io::Result<Greeting> {
     };
     let (code, message) = code_and_message(body.fields())?;
     let words = Words { raw, code, message };
-    // 57P03: starting up or shutting down. 57P01: it was told to stop after it let us in.
-    if words.code == "57P03" || words.code == "57P01" {
-        return Ok(Greeting::NotReady(Some(words)));
-    }
-    Ok(Greeting::Refused(words))
+    Ok(match words.code.as_str() {
+        // cannot_connect_now.
+        "57P03" => Greeting::NotYet(words),
+        // admin_shutdown, after it let us in.
+        "57P01" => Greeting::Lost(Some(words)),
+        _ => Greeting::Refused(words),
+    })
 }
 
 fn code_and_message(mut fields: ErrorFields<'_>) -> io::Result<(String, String)> {

@@ -233,8 +233,13 @@ impl<D: FrontDoor> Gateway<D> {
             }
             return;
         }
-        let opened = timeout(self.limits.upstream, self.open(&place, startup)).await;
-        match opened.unwrap_or(Opened::Fault(Fault::UpstreamState)) {
+        let mut last_words = None;
+        let opening = self.open(&place, startup, &mut last_words);
+        let opened = timeout(self.limits.upstream, opening).await;
+        let opened = opened.unwrap_or_else(|_| {
+            last_words.map_or(Opened::Fault(Fault::UpstreamState), Opened::UpstreamRefused)
+        });
+        match opened {
             Opened::Ready {
                 upstream,
                 before_key,
@@ -299,9 +304,15 @@ impl<D: FrontDoor> Gateway<D> {
     }
 
     /// Opens the upstream until one greets, because it may be gone between its wake and its greeting.
-    /// [`FrontDoor::open`] waits for readiness each time.
-    async fn open(&self, place: &D::Place, startup: &Startup) -> Opened<D::Upstream> {
-        let (mut last_words, mut life, mut lost) = (None, None, 0);
+    /// [`FrontDoor::open`] waits for readiness each time, so one that lets nobody in yet is asked again until the
+    /// caller's time is up. `last_words` is what the last attempt heard.
+    async fn open(
+        &self,
+        place: &D::Place,
+        startup: &Startup,
+        last_words: &mut Option<Words>,
+    ) -> Opened<D::Upstream> {
+        let (mut life, mut lost) = (None, 0);
         while lost < OPEN_TRIES {
             let mut upstream = match self.door.open(place).await {
                 Ok(upstream) => upstream,
@@ -322,16 +333,22 @@ impl<D: FrontDoor> Gateway<D> {
                 }
                 Greeting::Refused(words) => return Opened::UpstreamRefused(words),
                 Greeting::Unexpected => return Opened::Fault(Fault::UpstreamState),
-                Greeting::NotReady(words) => {
-                    last_words = words.or(last_words);
+                Greeting::NotYet(words) => {
+                    self.door.not_ready(place);
+                    *last_words = Some(words);
+                }
+                Greeting::Lost(words) => {
                     let this_life = Some(self.door.not_ready(place));
                     lost = if this_life == life { lost + 1 } else { 1 };
                     life = this_life;
-                    tokio::time::sleep(OPEN_PAUSE).await;
+                    *last_words = words;
                 }
             }
+            tokio::time::sleep(OPEN_PAUSE).await;
         }
-        last_words.map_or(Opened::Fault(Fault::UpstreamEnds), Opened::UpstreamRefused)
+        last_words
+            .take()
+            .map_or(Opened::Fault(Fault::UpstreamEnds), Opened::UpstreamRefused)
     }
 
     #[allow(

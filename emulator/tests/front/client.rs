@@ -128,20 +128,7 @@ pub(crate) async fn message<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<
 
 /// The `ErrorResponse` that is due now, after which the connection must end.
 pub(crate) async fn refused<S: AsyncRead + Unpin>(stream: &mut S) -> Refused {
-    let first = message(stream).await.unwrap();
-    refused_by(first, stream).await
-}
-
-/// The same where the server may have accepted the password before it said no.
-pub(crate) async fn refused_after_all<S: AsyncRead + Unpin>(stream: &mut S) -> Refused {
-    let mut next = message(stream).await.unwrap();
-    if next == (b'R', vec![0, 0, 0, 0]) {
-        next = message(stream).await.unwrap();
-    }
-    refused_by(next, stream).await
-}
-
-async fn refused_by<S: AsyncRead + Unpin>((tag, body): (u8, Vec<u8>), stream: &mut S) -> Refused {
+    let (tag, body) = message(stream).await.unwrap();
     assert_eq!(tag, b'E', "{body:?}");
     let fields = body
         .split(|byte| *byte == 0)
