@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { after, beforeEach, test } from "node:test";
 
 import { sql } from "drizzle-orm";
@@ -20,7 +21,8 @@ import pg from "pg";
 import { emulated, until } from "./emulator.mjs";
 
 const EXAMPLES = new URL("examples/node-orms/", import.meta.url);
-const emulator = emulated();
+// Prisma's command line knows no address beside the name of its server, and has to resolve it.
+const emulator = emulated("--host-mode", "ip");
 const ends = [];
 emulator.prepare = async () => {
   const pool = createPool({ client: emulator.client() });
@@ -28,20 +30,22 @@ emulator.prepare = async () => {
   await pool.query("create table if not exists orm.note (id int primary key, body text)");
   await pool.query("insert into orm.note values (1, 'one'), (2, 'two') on conflict do nothing");
   await pool.end();
-  generatePrisma();
+  prisma(["generate"]);
 };
 beforeEach(() => Promise.all(ends.splice(0).map((end) => end())));
 after(() => Promise.all(ends.map((end) => end())));
 
 const note = pgSchema("orm").table("note", { id: integer("id").primaryKey(), body: text("body") });
 
-// Writes Prisma's client beside its example, as its users do.
-function generatePrisma() {
-  const prisma = join(dirname(createRequire(import.meta.url).resolve("prisma/package.json")), "build/index.js");
-  execFileSync(process.execPath, [prisma, "generate", "--schema", new URL("schema.prisma", EXAMPLES).pathname], {
-    // Generating runs no engine, but Prisma downloads one unless it is shown a file that could be it.
-    env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, CHECKPOINT_DISABLE: "1" },
-    stdio: ["ignore", "ignore", "inherit"],
+// Runs Prisma's command line beside its example, as its users do.
+function prisma(args, env = {}) {
+  const program = join(dirname(createRequire(import.meta.url).resolve("prisma/package.json")), "build/index.js");
+  const engine = fileURLToPath(new URL("schema-engine.mjs", import.meta.url));
+  return execFileSync(process.execPath, [program, ...args], {
+    cwd: fileURLToPath(EXAMPLES),
+    env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: engine, CHECKPOINT_DISABLE: "1", ...env },
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
     timeout: 60_000,
   });
 }
@@ -122,6 +126,22 @@ test("Prisma through its adapter for pg", async () => {
   ends.push(() => prisma.$disconnect());
   const query = () => prisma.note.findMany({ orderBy: { id: "asc" } });
   await survives(async () => (await query()).map(({ body }) => body));
+});
+
+test("prisma migrate, which logs in by its config", async () => {
+  const migrated = { PGDATABASE: "migrated" };
+  const mine = pool();
+  await mine.query("create database migrated");
+  const there = createPool({ client: emulator.client(), database: "migrated", max: 1 });
+  ends.push(() => there.end());
+  await there.query("create schema orm");
+  const { mints } = await emulator.counters();
+  assert.match(prisma(["migrate", "deploy"], migrated), /1 migration found.*have been applied/s);
+  assert.equal((await emulator.counters()).mints, mints + 1, "one token for one run");
+  await emulator.tokens({ rotate_key: true });
+  assert.match(prisma(["migrate", "deploy"], migrated), /No pending migrations/);
+  assert.match(prisma(["migrate", "status"], migrated), /schema is up to date/);
+  await there.query("insert into orm.note values (1, 'migrated')");
 });
 
 const examples = readdirSync(EXAMPLES).filter((name) => name.endsWith(".mjs"));
