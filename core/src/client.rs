@@ -28,11 +28,13 @@ use crate::http::transport::Transport;
 use crate::http::{Api, ReqwestTransport, Retry};
 use crate::name::Target;
 use crate::once::{Age, Remembered};
-use crate::resolve::{self, Lookup, SystemLookup};
+use crate::resolve::{self, Failed, Found, Lookup, NameServers, SystemLookup, Ways};
 use crate::target::{self, Chosen};
 
 /// The budget of a call that names none.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The name servers to ask directly, instead of the system's.
+const NAMESERVERS: &str = "LAKEKEY_NAMESERVERS";
 /// How long what the workspace said is believed before it is asked again, beside the callers.
 const FACT_AGE: Age = Age::Serve(Duration::from_mins(30));
 
@@ -56,6 +58,9 @@ pub struct ClientOptions {
     pub transport: Option<Arc<dyn Transport>>,
     /// How host names become addresses.
     pub lookup: Arc<dyn Lookup>,
+    /// Asked when `lookup` fails, and beside it when it is slow. The default is the system's name servers, or those of
+    /// `LAKEKEY_NAMESERVERS` in `environment`.
+    pub direct_lookup: Option<Arc<dyn Lookup>>,
     /// Where credentials are kept, and by which clock; clients with one store share them. The default is the one store
     /// of the process.
     pub store: Store,
@@ -74,6 +79,7 @@ impl Default for ClientOptions {
             timeout: DEFAULT_TIMEOUT,
             transport: None,
             lookup: Arc::new(SystemLookup::default()),
+            direct_lookup: Some(Arc::new(NameServers::default())),
             store: Store::of_process(),
             product: None,
         }
@@ -126,7 +132,8 @@ pub(crate) struct Inner {
     default_route: ArcSwapOption<Route>,
     names: Sharded<String, Arc<Remembered<String>>>,
     facts: Sharded<String, Arc<Remembered<Endpoint>>>,
-    addresses: Sharded<String, Arc<Remembered<Vec<IpAddr>>>>,
+    addresses: Sharded<String, Arc<Remembered<Found>>>,
+    failed: Failed,
     pub(crate) user: Arc<Remembered<String>>,
     closed: AtomicBool,
     pub(crate) users: Users,
@@ -151,14 +158,20 @@ impl Client {
     /// Makes a client. No I/O, no thread; configuration is resolved at the first call.
     ///
     /// # Errors
-    /// [`Code::ConfigInvalid`] for an explicit attribute that does not exist.
+    /// [`Code::ConfigInvalid`] for an explicit attribute that does not exist, or for a `LAKEKEY_NAMESERVERS` that names
+    /// no address.
     pub fn new(options: ClientOptions) -> Result<Client> {
         Client::of_user(options, None)
     }
 
     /// The same for a user whose token ends.
-    pub(crate) fn of_user(options: ClientOptions, ends_at_ms: Option<u64>) -> Result<Client> {
+    pub(crate) fn of_user(mut options: ClientOptions, ends_at_ms: Option<u64>) -> Result<Client> {
         options.settings.check()?;
+        if let Some(direct) = &mut options.direct_lookup
+            && let Some(list) = options.environment.var(NAMESERVERS)
+        {
+            *direct = Arc::new(NameServers::parse(list, NAMESERVERS)?);
+        }
         Ok(Client(Arc::new(Inner {
             options,
             door: ArcSwapOption::empty(),
@@ -169,6 +182,7 @@ impl Client {
             names: Sharded::default(),
             facts: Sharded::default(),
             addresses: Sharded::default(),
+            failed: Failed::default(),
             user: Arc::new(Remembered::new(None)),
             closed: AtomicBool::new(false),
             users: Users::default(),
@@ -426,28 +440,39 @@ impl Client {
         }
     }
 
-    /// The addresses of a host, asked for once by a crowd, and again a few seconds later.
-    pub(crate) async fn addresses(
-        &self,
-        host: &str,
-        deadline: Deadline,
-    ) -> Result<Arc<Vec<IpAddr>>> {
-        const AGE: Age = Age::Renew(Duration::from_secs(5));
+    /// The addresses of a host, asked for once by a crowd, and again when the answer is over; those that failed lately
+    /// come last.
+    pub(crate) async fn addresses(&self, host: &str, deadline: Deadline) -> Result<Vec<IpAddr>> {
         let name = host.to_owned();
         let known = self
             .0
             .addresses
             .get_or_insert(&name, &Arc::new(Remembered::new(None)));
-        let (lookup, clock) = (
-            Arc::clone(&self.0.options.lookup),
-            Arc::clone(self.store().clock()),
-        );
+        let age = known
+            .current()
+            .map_or(Duration::ZERO, |found| found.fresh_for());
+        let options = &self.0.options;
+        let (lookup, direct) = (Arc::clone(&options.lookup), options.direct_lookup.clone());
+        let clock = Arc::clone(self.store().clock());
         let resolve = move |deadline, _| async move {
-            resolve::resolve(&*lookup, &name, deadline, &*clock).await
+            let ways = Ways {
+                system: &*lookup,
+                direct: direct.as_deref(),
+            };
+            resolve::resolve(ways, &name, deadline, &*clock).await
         };
-        known
-            .get(self.store().clock(), AGE, deadline, resolve)
-            .await
+        let clock = self.store().clock();
+        let found = known.get(clock, Age::Renew(age), deadline, resolve).await?;
+        Ok(self.0.failed.last(&found.addresses, &**clock))
+    }
+
+    /// Says that `address` of `host` could not be dialled: for a while it is tried last, and the next login looks the
+    /// name up again, because it may have moved.
+    pub fn doubt_address(&self, host: &str, address: IpAddr) {
+        self.0.failed.note(address, &**self.store().clock());
+        if let Some(known) = self.0.addresses.get(host) {
+            known.doubt();
+        }
     }
 
     /// The endpoint's host and state.

@@ -243,7 +243,7 @@ impl Client {
             return Ok((host, vec![address]));
         }
         match self.addresses(&host, deadline).await {
-            Ok(addresses) => Ok((host, addresses.to_vec())),
+            Ok(addresses) => Ok((host, addresses)),
             Err(error) => {
                 // The host of an endpoint that was made anew is another one.
                 route.facts.doubt();

@@ -1,15 +1,23 @@
 //! Host names to addresses: all of them, within a deadline.
 //!
 //! Drivers get the addresses beside the name, so that a driver's own look-up cannot hang past the caller's budget, and
-//! a name with several addresses can be tried on each of them. The system's resolver is asked in a thread of its own:
-//! `getaddrinfo` takes no time limit, and one that hangs must hold up neither the caller nor the end of the runtime.
+//! a name with several addresses can be tried on each of them. The system's resolver is asked first, because it knows of
+//! hosts files, VPNs and search rules. Where it fails, cannot carry the answer or hangs, the system's name servers are
+//! asked directly, over UDP and TCP: macOS gives up on some names that its own name server answers.
+//!
+//! An address is only where to dial. Who is there is decided by TLS, always by the name.
 
+mod failed;
+mod name_servers;
 mod system;
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
+pub(crate) use failed::Failed;
+pub use name_servers::NameServers;
 pub use system::{FamilyOrder, SystemLookup};
 
 use crate::clock::{BoxFuture, Clock, Deadline};
@@ -17,60 +25,154 @@ use crate::{Code, Error, Result};
 
 /// The longest name that DNS can carry, without the final dot.
 const LONGEST_NAME: usize = 253;
+/// How long the system's resolver is waited for before the name servers are asked beside it.
+const HEAD_START: Duration = Duration::from_secs(2);
+/// How long an answer without a time to live is good for. The system's resolver keeps answers itself.
+const UNTOLD: Duration = Duration::from_secs(5);
+/// The longest that an answer is good for, whatever it says: a failover moves the name.
+const LONGEST: Duration = Duration::from_secs(30);
 
-/// A way to look names up; the system's is [`SystemLookup`].
+/// A way to look names up: [`SystemLookup`] or [`NameServers`].
 pub trait Lookup: fmt::Debug + Send + Sync + 'static {
     /// Every address of `host`, the preferred first.
-    fn lookup(&self, host: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
+    fn lookup(&self, host: &str) -> BoxFuture<'static, io::Result<Found>>;
+}
+
+/// The addresses of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Each once, the preferred first.
+    pub addresses: Vec<IpAddr>,
+    /// How long the answer may be kept, where the resolver says so.
+    pub ttl: Option<Duration>,
+}
+
+impl Found {
+    /// Without a time to live; an address that comes twice is kept once.
+    pub fn new(addresses: impl IntoIterator<Item = IpAddr>) -> Found {
+        let mut once = Vec::new();
+        for address in addresses {
+            if !once.contains(&address) {
+                once.push(address);
+            }
+        }
+        Found {
+            addresses: once,
+            ttl: None,
+        }
+    }
+
+    /// How long it is used without asking again.
+    pub fn fresh_for(&self) -> Duration {
+        self.ttl.unwrap_or(UNTOLD).min(LONGEST)
+    }
+}
+
+/// The ways to look a name up, in the order they are tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Ways<'a> {
+    /// Asked first.
+    pub system: &'a dyn Lookup,
+    /// Asked when the first fails, and beside it when it is slow.
+    pub direct: Option<&'a dyn Lookup>,
 }
 
 /// Every address of `host`, each once, the preferred first. An address stands for itself; `localhost` and names below
 /// it are this machine, as RFC 6761 says and many system resolvers do not.
+///
+/// # Errors
+/// [`Code::ResolveFailed`] with what each way answered; [`Code::ResolveTimeout`] at the deadline.
 pub async fn resolve(
-    lookup: &dyn Lookup,
+    ways: Ways<'_>,
     host: &str,
     deadline: Deadline,
     clock: &dyn Clock,
-) -> Result<Vec<IpAddr>> {
+) -> Result<Found> {
     if let Some(address) = literal(host) {
-        return Ok(vec![address]);
+        return Ok(Found::new([address]));
     }
     check_name(host)?;
     if is_localhost(host) {
-        return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+        return Ok(Found::new([
+            Ipv4Addr::LOCALHOST.into(),
+            Ipv6Addr::LOCALHOST.into(),
+        ]));
     }
     let started = clock.now();
-    let Some(found) = deadline.limit(clock, lookup.lookup(host)).await else {
-        let waited = clock.now().boot_ms.saturating_sub(started.boot_ms);
-        return Err(Error::new(
-            Code::ResolveTimeout,
-            format!("the resolver gave no address for {host} within {waited} ms"),
-        )
-        .with_hint(
-            "Check that this machine's DNS server answers; a VPN that is half up often does this",
-        ));
-    };
-    let found = found.map_err(|cause| {
-        let error = Error::new(
+    match deadline
+        .limit(clock, ask(ways, host, deadline, clock))
+        .await
+    {
+        Some(Ok(found)) => Ok(found),
+        Some(Err(cause)) => Err(Error::new(
             Code::ResolveFailed,
             format!("{host} has no address: {cause}"),
-        );
-        error.with_hint(UNKNOWN_NAME).with_source(cause)
-    })?;
-    let mut addresses = Vec::with_capacity(found.len());
-    for address in found {
-        if !addresses.contains(&address) {
-            addresses.push(address);
+        )
+        .with_hint(UNKNOWN_NAME)
+        .with_source(cause)),
+        None => {
+            let waited = clock.now().boot_ms.saturating_sub(started.boot_ms);
+            Err(Error::new(
+                Code::ResolveTimeout,
+                format!("the resolver gave no address for {host} within {waited} ms"),
+            )
+            .with_hint(
+                "Check that this machine's DNS server answers; a VPN that is half up often does this",
+            ))
         }
     }
-    if addresses.is_empty() {
-        return Err(Error::new(
-            Code::ResolveFailed,
-            format!("{host} has no address: the resolver's answer is empty"),
-        )
-        .with_hint(UNKNOWN_NAME));
+}
+
+async fn ask(
+    ways: Ways<'_>,
+    host: &str,
+    deadline: Deadline,
+    clock: &dyn Clock,
+) -> io::Result<Found> {
+    let system = answer(ways.system, host);
+    let Some(direct) = ways.direct else {
+        return system.await;
+    };
+    tokio::pin!(system);
+    let head_start = HEAD_START.min(deadline.left(clock) / 3);
+    let head_start = deadline.within(clock, head_start);
+    let failed = match head_start.limit(clock, &mut system).await {
+        Some(Ok(found)) => return Ok(found),
+        Some(Err(error)) => Some(error),
+        None => None,
+    };
+    tracing::debug!(
+        host,
+        error = failed.as_ref().map(tracing::field::display),
+        "the system's resolver gives no address; asking the name servers"
+    );
+    let direct = answer(direct, host);
+    let Some(failed) = failed else {
+        tokio::pin!(direct);
+        return tokio::select! {
+            found = &mut system => match found {
+                Ok(found) => Ok(found),
+                Err(failed) => direct.await.map_err(|error| both(&failed, &error)),
+            },
+            found = &mut direct => match found {
+                Ok(found) => Ok(found),
+                Err(error) => system.await.map_err(|failed| both(&failed, &error)),
+            },
+        };
+    };
+    direct.await.map_err(|error| both(&failed, &error))
+}
+
+async fn answer(lookup: &dyn Lookup, host: &str) -> io::Result<Found> {
+    let found = lookup.lookup(host).await?;
+    if found.addresses.is_empty() {
+        return Err(io::Error::other("the resolver's answer is empty"));
     }
-    Ok(addresses)
+    Ok(found)
+}
+
+fn both(system: &io::Error, direct: &io::Error) -> io::Error {
+    io::Error::new(system.kind(), format!("{system}; asked directly, {direct}"))
 }
 
 const UNKNOWN_NAME: &str = "Check the host name and that this network's DNS knows it; with private link, the name must \
@@ -130,12 +232,13 @@ mod tests {
     use std::future::pending;
     use std::io;
     use std::net::IpAddr;
-    use std::sync::Arc;
     use std::time::Duration;
 
-    use super::{Lookup, resolve};
+    use super::{Found, Lookup, Ways, resolve};
     use crate::clock::{BoxFuture, Clock, Deadline, ManualClock};
     use crate::{Code, Result};
+
+    const BUDGET: Duration = Duration::from_secs(9);
 
     /// Gives what it was made with: addresses, a failure, or nothing for ever.
     #[derive(Clone, Debug)]
@@ -146,12 +249,12 @@ mod tests {
     }
 
     impl Lookup for Scripted {
-        fn lookup(&self, _: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+        fn lookup(&self, _: &str) -> BoxFuture<'static, io::Result<Found>> {
             let script = self.clone();
             Box::pin(async move {
                 match script {
                     Scripted::Addresses(list) => {
-                        Ok(list.iter().map(|text| text.parse().unwrap()).collect())
+                        Ok(Found::new(list.iter().map(|text| text.parse().unwrap())))
                     }
                     Scripted::Fails(why) => Err(io::Error::other(why)),
                     Scripted::Hangs => pending().await,
@@ -161,10 +264,47 @@ mod tests {
     }
 
     async fn ask(script: Scripted, host: &str) -> Result<Vec<String>> {
+        ask_both(script, None, host).await
+    }
+
+    async fn ask_both(
+        system: Scripted,
+        direct: Option<Scripted>,
+        host: &str,
+    ) -> Result<Vec<String>> {
         let clock = ManualClock::at(0);
-        let deadline = Deadline::after(&clock, Duration::from_secs(3));
-        let found = resolve(&script, host, deadline, &clock).await?;
-        Ok(found.iter().map(IpAddr::to_string).collect())
+        let found = ask_by(system, direct, host, &clock).await?;
+        Ok(found.addresses.iter().map(IpAddr::to_string).collect())
+    }
+
+    async fn ask_by(
+        system: Scripted,
+        direct: Option<Scripted>,
+        host: &str,
+        clock: &ManualClock,
+    ) -> Result<Found> {
+        let ways = Ways {
+            system: &system,
+            direct: direct.as_ref().map(|direct| direct as &dyn Lookup),
+        };
+        resolve(ways, host, Deadline::after(clock, BUDGET), clock).await
+    }
+
+    /// Goes on with `asked`, moving the clock whenever all of it waits.
+    async fn run_down(
+        clock: &ManualClock,
+        asked: impl Future<Output = Result<Found>>,
+    ) -> Result<Found> {
+        tokio::pin!(asked);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut asked => return done,
+                () = tokio::task::yield_now() => {}
+            }
+            let due = clock.next_due().unwrap();
+            clock.advance(Duration::from_millis(due - clock.now().boot_ms));
+        }
     }
 
     #[tokio::test]
@@ -208,24 +348,73 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_resolver_that_hangs_is_left_at_the_deadline() {
-        let clock = Arc::new(ManualClock::at(0));
-        let deadline = Deadline::after(&*clock, Duration::from_secs(3));
-        let asked = tokio::spawn({
-            let clock = Arc::clone(&clock);
-            async move { resolve(&Scripted::Hangs, "db.example.com", deadline, &*clock).await }
-        });
-        while clock.next_due().is_none() {
-            tokio::task::yield_now().await;
+    async fn resolvers_that_hang_are_left_at_the_deadline() {
+        for direct in [None, Some(Scripted::Hangs)] {
+            let clock = ManualClock::at(0);
+            let asked = ask_by(Scripted::Hangs, direct, "db.example.com", &clock);
+            let error = run_down(&clock, asked).await.unwrap_err();
+            assert_eq!(error.code(), Code::ResolveTimeout);
+            assert_eq!(
+                error.message(),
+                "the resolver gave no address for db.example.com within 9000 ms"
+            );
+            assert_eq!(clock.now().boot_ms, 3_609_000);
         }
-        clock.advance(Duration::from_secs(3));
-        let error = asked.await.unwrap().unwrap_err();
-        assert_eq!(error.code(), Code::ResolveTimeout);
+    }
+
+    #[tokio::test]
+    async fn the_name_servers_are_asked_when_the_system_fails_or_knows_nothing() {
+        let direct = || Some(Scripted::Addresses(vec!["10.0.0.7"]));
+        for system in [Scripted::Fails("no"), Scripted::Addresses(vec![])] {
+            assert_eq!(
+                ask_both(system, direct(), "db.example.com").await.unwrap(),
+                ["10.0.0.7"]
+            );
+        }
+        let system = Scripted::Addresses(vec!["10.0.0.1"]);
+        assert_eq!(
+            ask_both(system, direct(), "db.example.com").await.unwrap(),
+            ["10.0.0.1"]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_slow_system_has_the_name_servers_beside_it() {
+        let clock = ManualClock::at(0);
+        let direct = Some(Scripted::Addresses(vec!["10.0.0.7"]));
+        let asked = ask_by(Scripted::Hangs, direct, "db.example.com", &clock);
+        let found = run_down(&clock, asked).await.unwrap();
+        assert_eq!(found.addresses, ["10.0.0.7".parse::<IpAddr>().unwrap()]);
+        assert_eq!(clock.now().boot_ms, 3_602_000);
+    }
+
+    #[tokio::test]
+    async fn both_failures_are_told() {
+        let error = ask_both(
+            Scripted::Fails("no such name"),
+            Some(Scripted::Fails("the name servers said SERVFAIL")),
+            "db.example.com",
+        )
+        .await
+        .unwrap_err();
         assert_eq!(
             error.message(),
-            "the resolver gave no address for db.example.com within 3000 ms"
+            "db.example.com has no address: no such name; asked directly, the name servers said SERVFAIL"
         );
-        assert_eq!(clock.now().boot_ms, 3_603_000);
+    }
+
+    #[test]
+    fn an_answer_is_kept_for_its_time_to_live_and_not_long() {
+        let kept = |ttl: Option<u64>| {
+            let ttl = ttl.map(Duration::from_secs);
+            let found = Found {
+                ttl,
+                ..Found::new([])
+            };
+            found.fresh_for().as_secs()
+        };
+        assert_eq!([kept(None), kept(Some(0)), kept(Some(7))], [5, 0, 7]);
+        assert_eq!(kept(Some(86_400)), 30);
     }
 
     #[tokio::test]

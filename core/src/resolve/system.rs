@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::oneshot;
 
-use super::Lookup;
+use super::{Found, Lookup};
 use crate::clock::BoxFuture;
 
 /// How many look-ups may run at once. Those that hang hold a thread each until the system gives up, often for 30 s.
@@ -78,7 +78,7 @@ impl Drop for Place {
 }
 
 impl Lookup for SystemLookup {
-    fn lookup(&self, host: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+    fn lookup(&self, host: &str) -> BoxFuture<'static, io::Result<Found>> {
         let (host, order) = (host.to_owned(), self.order);
         let place = Place::take(&self.running);
         Box::pin(async move {
@@ -98,7 +98,7 @@ impl Lookup for SystemLookup {
                 .await
                 .map_err(|_| io::Error::other("the look-up's thread ended without an answer"))??;
             order.sort(&mut addresses);
-            Ok(addresses)
+            Ok(Found::new(addresses))
         })
     }
 }
@@ -113,25 +113,24 @@ mod tests {
     use super::{FamilyOrder, Lookup, SystemLookup};
     use crate::Code;
     use crate::clock::{Deadline, SystemClock};
-    use crate::resolve::resolve;
+    use crate::resolve::{Ways, resolve};
 
     #[tokio::test]
     async fn the_system_is_asked() {
         let found = SystemLookup::default().lookup("127.0.0.1").await.unwrap();
-        assert_eq!(found, ["127.0.0.1".parse::<IpAddr>().unwrap()]);
+        assert_eq!(found.addresses, ["127.0.0.1".parse::<IpAddr>().unwrap()]);
     }
 
     #[tokio::test]
     async fn a_name_that_cannot_exist_fails_or_runs_into_the_deadline() {
         let deadline = Deadline::after(&SystemClock, Duration::from_secs(2));
-        let error = resolve(
-            &SystemLookup::default(),
-            "lakekey.invalid",
-            deadline,
-            &SystemClock,
-        )
-        .await
-        .unwrap_err();
+        let ways = Ways {
+            system: &SystemLookup::default(),
+            direct: None,
+        };
+        let error = resolve(ways, "lakekey.invalid", deadline, &SystemClock)
+            .await
+            .unwrap_err();
         assert!(matches!(
             error.code(),
             Code::ResolveFailed | Code::ResolveTimeout

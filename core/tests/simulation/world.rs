@@ -13,7 +13,7 @@ use lakekey::config::Settings;
 use lakekey::credential::Store;
 use lakekey::http::transport::{Request, Response, Transport};
 use lakekey::jitter::Dice;
-use lakekey::resolve::Lookup;
+use lakekey::resolve::{Found, Lookup};
 use lakekey::{Client, ClientOptions, Code, CredentialRequest, Error, Lease, Result};
 use serde_json::{Value, json};
 
@@ -116,6 +116,7 @@ impl World {
             store: Store::new(clock, dice),
             transport: Some(Arc::new(self.clone())),
             lookup: Arc::new(self.clone()),
+            direct_lookup: None,
             ..ClientOptions::default()
         }
     }
@@ -318,13 +319,13 @@ impl World {
 }
 
 impl Lookup for World {
-    fn lookup(&self, host: &str) -> BoxFuture<'static, std::io::Result<Vec<IpAddr>>> {
+    fn lookup(&self, host: &str) -> BoxFuture<'static, std::io::Result<Found>> {
         assert_eq!(host, HOST);
         self.plane.lock().unwrap().lookups += 1;
         let slow = self.clock.sleep(Duration::from_millis(50));
         Box::pin(async move {
             slow.await;
-            Ok(vec![IpAddr::from([192, 0, 2, 7])])
+            Ok(Found::new([IpAddr::from([192, 0, 2, 7])]))
         })
     }
 }
