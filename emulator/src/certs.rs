@@ -1,8 +1,12 @@
-//! The certificate authority of one emulator and the certificate of its front door.
+//! The certificate authority of one emulator and the certificates of its front door.
 //!
 //! The authority may vouch for `localhost` and loopback addresses only, so that it is harmless even where somebody
 //! installs it. It is kept in the state directory: a new one at each start would break every client that was told to
 //! trust the old one.
+//!
+//! There are two certificates. `BoringSSL`, and with it Bun, refuses a chain in which a certificate has an address while its
+//! authority has constraints on addresses. So a client that says a name is shown names only, which every client accepts,
+//! and only one that dials a bare address is shown addresses.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -61,16 +65,18 @@ impl From<rcgen::Error> for CertError {
     }
 }
 
-/// The authority, and the certificate that the front door shows.
+/// The authority, and the certificates that the front door shows.
 pub struct Certificates {
     issuer: Issuer<'static, KeyPair>,
     ca_file: PathBuf,
     ca_pem: String,
     ca_der: CertificateDer<'static>,
-    shown: RwLock<Shown>,
+    named: Arc<CertifiedKey>,
+    addressed: RwLock<Addressed>,
 }
 
-struct Shown {
+/// What is shown to a client that says no name.
+struct Addressed {
     addresses: Vec<IpAddr>,
     key: Arc<CertifiedKey>,
 }
@@ -84,7 +90,7 @@ impl std::fmt::Debug for Certificates {
 }
 
 impl Certificates {
-    /// Takes the authority from `dir`, or makes it there (`ca.crt`, `ca.key`), and issues a fresh leaf.
+    /// Takes the authority from `dir`, or makes it there (`ca.crt`, `ca.key`), and issues fresh leaves.
     ///
     /// # Errors
     /// The directory cannot be used, or what is in it is broken.
@@ -121,17 +127,20 @@ impl Certificates {
             return Err(broken("ca.key is not the key of ca.crt".into()));
         }
         let issuer = Issuer::new(ca_params(), key);
-        let key = leaf(&issuer, &ca_der, &[])?;
-        let shown = RwLock::new(Shown {
-            addresses: Vec::new(),
-            key,
-        });
+        let named = leaf(&issuer, &ca_der, names()?)?;
+        let addresses = vec![
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ];
+        let key = leaf(&issuer, &ca_der, names_and(&addresses)?)?;
+        let addressed = RwLock::new(Addressed { addresses, key });
         Ok(Arc::new(Self {
             issuer,
             ca_file,
             ca_pem,
             ca_der,
-            shown,
+            named,
+            addressed,
         }))
     }
 
@@ -145,31 +154,33 @@ impl Certificates {
         &self.ca_pem
     }
 
-    /// From the next connection on the door's certificate is also good for this address.
+    /// From the next connection on the door's certificate for bare addresses is also good for this one.
     ///
     /// # Errors
     /// The certificate cannot be made.
     pub fn add_address(&self, address: IpAddr) -> Result<(), CertError> {
-        let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self
+            .addressed
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if !shown.addresses.contains(&address) {
             let mut addresses = shown.addresses.clone();
             addresses.push(address);
-            let key = leaf(&self.issuer, &self.ca_der, &addresses)?;
-            *shown = Shown { addresses, key };
+            let key = leaf(&self.issuer, &self.ca_der, names_and(&addresses)?)?;
+            *shown = Addressed { addresses, key };
         }
         Ok(())
     }
 }
 
 impl ResolvesServerCert for Certificates {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(
-            &self
-                .shown
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .key,
-        ))
+    fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if client.server_name().is_some() {
+            return Some(Arc::clone(&self.named));
+        }
+        let addressed = self.addressed.read();
+        let shown = addressed.unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&shown.key))
     }
 }
 
@@ -209,30 +220,29 @@ fn ca_params() -> CertificateParams {
     params
 }
 
+fn names() -> Result<Vec<SanType>, CertError> {
+    [format!("*.{HOST_SUFFIX}"), "localhost".to_owned()]
+        .into_iter()
+        .map(|name| Ok(SanType::DnsName(name.try_into()?)))
+        .collect()
+}
+
+fn names_and(addresses: &[IpAddr]) -> Result<Vec<SanType>, CertError> {
+    let mut all = names()?;
+    all.extend(addresses.iter().map(|address| SanType::IpAddress(*address)));
+    Ok(all)
+}
+
 fn leaf(
     issuer: &Issuer<'static, KeyPair>,
     ca: &CertificateDer<'static>,
-    addresses: &[IpAddr],
+    subjects: Vec<SanType>,
 ) -> Result<Arc<CertifiedKey>, CertError> {
     let mut params = params("lakekey emulator", LEAF_DAYS);
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    for name in [format!("*.{HOST_SUFFIX}"), "localhost".to_owned()] {
-        params
-            .subject_alt_names
-            .push(SanType::DnsName(name.try_into()?));
-    }
-    let always = [
-        IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(Ipv6Addr::LOCALHOST),
-    ];
-    params.subject_alt_names.extend(
-        always
-            .iter()
-            .chain(addresses)
-            .map(|address| SanType::IpAddress(*address)),
-    );
+    params.subject_alt_names = subjects;
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, issuer)?;
     let key = PrivateKeyDer::try_from(key.serialize_der())
@@ -289,7 +299,7 @@ mod tests {
     fn an_added_address_changes_the_leaf_once() {
         let dir = tempfile::tempdir().unwrap();
         let certs = Certificates::open(dir.path()).unwrap();
-        let shown = || certs.shown.read().unwrap().key.cert[0].clone();
+        let shown = || certs.addressed.read().unwrap().key.cert[0].clone();
         let before = shown();
         certs.add_address("127.9.9.9".parse().unwrap()).unwrap();
         let after = shown();
@@ -297,4 +307,16 @@ mod tests {
         assert_ne!(before, after);
         assert_eq!(after, shown());
     }
+
+    #[test]
+    fn only_a_client_that_says_no_name_is_shown_addresses() {
+        let dir = tempfile::tempdir().unwrap();
+        let certs = Certificates::open(dir.path()).unwrap();
+        let loopback = |key: &CertifiedKey| key.cert[0].windows(6).any(|part| part == LOOPBACK);
+        assert!(!loopback(&certs.named));
+        assert!(loopback(&certs.addressed.read().unwrap().key));
+    }
+
+    /// 127.0.0.1 as a subject's alternative name in DER: the tag of an address, its length, and itself.
+    const LOOPBACK: [u8; 6] = [0x87, 4, 127, 0, 0, 1];
 }
