@@ -1,6 +1,6 @@
 //! The certificate authority of one emulator and the certificates of its front door.
 //!
-//! The authority may vouch for `localhost` and loopback addresses only, so that it is harmless even where somebody
+//! The authority may vouch for `localhost`, loopback addresses and a name below `test` only, so that it is harmless even where somebody
 //! installs it. It is kept in the state directory: a new one at each start would break every client that was told to
 //! trust the old one.
 //!
@@ -29,8 +29,6 @@ const DAY: Duration = Duration::from_hours(24);
 const CA_DAYS: u32 = 3650;
 /// Platform verifiers refuse leaves that live longer than 397 days.
 const LEAF_DAYS: u32 = 396;
-/// All hosts of endpoints are one label below this.
-pub const HOST_SUFFIX: &str = "database.localhost";
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -133,14 +131,14 @@ impl Certificates {
             IpAddr::V6(Ipv6Addr::LOCALHOST),
         ];
         let key = leaf(&issuer, &ca_der, names_and(&addresses)?)?;
-        let addressed = RwLock::new(Addressed { addresses, key });
+        let shown = RwLock::new(Addressed { addresses, key });
         Ok(Arc::new(Self {
             issuer,
             ca_file,
             ca_pem,
             ca_der,
             named,
-            addressed,
+            addressed: shown,
         }))
     }
 
@@ -206,6 +204,7 @@ fn ca_params() -> CertificateParams {
     params.name_constraints = Some(NameConstraints {
         permitted_subtrees: vec![
             GeneralSubtree::DnsName("localhost".into()),
+            GeneralSubtree::DnsName("lakekey.test".into()),
             GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(
                 IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)),
                 8,
@@ -221,8 +220,10 @@ fn ca_params() -> CertificateParams {
 }
 
 fn names() -> Result<Vec<SanType>, CertError> {
-    [format!("*.{HOST_SUFFIX}"), "localhost".to_owned()]
+    let endpoints = [HOST_SUFFIX, DNS_HOST_SUFFIX].map(|suffix| format!("*{suffix}"));
+    endpoints
         .into_iter()
+        .chain(["localhost".to_owned()])
         .map(|name| Ok(SanType::DnsName(name.try_into()?)))
         .collect()
 }
