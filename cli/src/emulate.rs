@@ -103,6 +103,8 @@ enum HostModeArg {
     Ip,
     /// By a port per endpoint
     Port,
+    /// By a host name that only the emulator's own name server knows (LAKEKEY_NAMESERVERS names it)
+    Dns,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -178,6 +180,7 @@ fn options(args: &EmulateArgs) -> Options {
         HostModeArg::Name => HostMode::Name,
         HostModeArg::Ip => HostMode::Ip,
         HostModeArg::Port => HostMode::Port,
+        HostModeArg::Dns => HostMode::Dns,
     };
     options.token_ttl_s = args
         .token_ttl

@@ -25,6 +25,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use crate::state::names::{DNS_HOST_SUFFIX, HOST_SUFFIX};
+
 const DAY: Duration = Duration::from_hours(24);
 const CA_DAYS: u32 = 3650;
 /// Platform verifiers refuse leaves that live longer than 397 days.

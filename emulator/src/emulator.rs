@@ -14,11 +14,12 @@ use tokio::task::JoinSet;
 use crate::admin;
 use crate::behind::Behind;
 use crate::control::serve;
+use crate::dns::{Dns, DnsRule};
 use crate::faults::{Fault, FaultReport};
 use crate::front::{KillHow, SessionFilter};
 use crate::journal::{Counters, Entry};
 use crate::lock::StateLock;
-use crate::options::Options;
+use crate::options::{HostMode, Options};
 use crate::state::identity::{TOKEN, USER};
 use crate::state::{Lakebase, Seed, names, seed};
 use crate::token::TokenSettings;
@@ -32,6 +33,7 @@ pub struct Emulator {
     stop: watch::Receiver<bool>,
     servers: JoinSet<()>,
     behind: Option<Arc<Behind>>,
+    dns: Option<Dns>,
     _lock: StateLock,
     // Declared last: removed when nothing uses it any more.
     _temporary: Option<TempDir>,
@@ -80,9 +82,19 @@ impl Emulator {
         } else {
             None
         };
+        let dns = match options.host_mode {
+            HostMode::Dns => Some(Dns::start(lakebase.clone()).await?),
+            _ => None,
+        };
         let admin_token = format!("admin-{}", lakebase.tokens.random_id(false));
         let (ask_to_stop, stop) = watch::channel(false);
-        let desk = admin::Desk::new(lakebase.clone(), behind.as_ref(), &admin_token, ask_to_stop);
+        let desk = admin::Desk::new(
+            lakebase.clone(),
+            behind.as_ref(),
+            dns.as_ref(),
+            &admin_token,
+            ask_to_stop,
+        );
         let mut servers = JoinSet::new();
         servers.spawn({
             let lakebase = lakebase.clone();
@@ -103,6 +115,7 @@ impl Emulator {
             stop,
             servers,
             behind,
+            dns,
             _lock: lock,
             _temporary: temporary,
         })
@@ -146,6 +159,21 @@ impl Emulator {
         self.behind.as_ref().map(|behind| behind.address())
     }
 
+    /// The emulator's own name server, with [`HostMode::Dns`].
+    pub fn name_server(&self) -> Option<SocketAddr> {
+        self.dns.as_ref().map(Dns::address)
+    }
+
+    /// Lets the name server answer as this rule says.
+    ///
+    /// # Errors
+    /// There is no name server: [`HostMode::Dns`] was not asked for.
+    pub fn dns_rule(&self, rule: DnsRule) -> Result<(), Error> {
+        let dns = self.dns.as_ref().ok_or(Error::NoNameServer)?;
+        dns.rules().add(rule);
+        Ok(())
+    }
+
     /// The certificate authority to trust, in PEM, when Postgres runs.
     pub fn ca_file(&self) -> Option<PathBuf> {
         self.behind.as_ref().map(|behind| behind.ca_file())
@@ -163,6 +191,9 @@ impl Emulator {
             // Most resolvers know no names below localhost.
             let by_name = host == names::host(&self.endpoint_uid());
             let ca_file = ca_file.display().to_string();
+            if let Some(dns) = &self.dns {
+                environment.push(("LAKEKEY_NAMESERVERS", dns.address().to_string()));
+            }
             environment.push(("PGHOST", host));
             environment.extend(by_name.then(|| ("PGHOSTADDR", Ipv4Addr::LOCALHOST.to_string())));
             environment.extend([

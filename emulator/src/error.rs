@@ -73,6 +73,9 @@ pub enum Error {
     /// There is no certificate for the front door.
     #[error(transparent)]
     Certificate(#[from] CertError),
+    /// A DNS rule without a name server.
+    #[error("this emulator has no name server of its own: start it with `--host-mode dns` to set what DNS answers")]
+    NoNameServer,
     /// What was asked for needs a Postgres, and this emulator was started without.
     #[error("this emulator runs its control plane only: start it with Postgres to {0}")]
     NoPostgres(&'static str),

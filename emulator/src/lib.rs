@@ -22,6 +22,7 @@ pub mod certs;
 mod clock;
 mod control;
 mod emulator;
+mod dns;
 mod error;
 mod faults;
 pub mod front;
@@ -33,6 +34,7 @@ mod state;
 mod token;
 
 pub use clock::{Clock, ClockChange, ClockReading};
+pub use dns::{DnsAnswer, DnsRule};
 pub use emulator::{Emulator, Urls};
 pub use error::Error;
 pub use faults::{Action, Fault, FaultReport, Match, Phase, RetryAfter};

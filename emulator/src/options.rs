@@ -15,6 +15,8 @@ pub enum HostMode {
     Ip,
     /// By a port for each endpoint on `localhost`, where the machine has no further loopback addresses.
     Port,
+    /// By a host name that only the emulator's own name server knows, as in a network whose DNS is a client's problem.
+    Dns,
 }
 
 /// When idle computes are suspended.

@@ -31,7 +31,7 @@ impl From<Error> for Refused {
         let status = match error {
             Error::Invalid { .. } => StatusCode::BAD_REQUEST,
             Error::NoSuchEndpoint { .. } => StatusCode::NOT_FOUND,
-            Error::NoPostgres(_) => StatusCode::CONFLICT,
+            Error::NoPostgres(_) | Error::NoNameServer => StatusCode::CONFLICT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())

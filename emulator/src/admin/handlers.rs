@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use super::Desk;
 use super::answers::{Refused, read};
 use super::computes::shown;
+use crate::Error;
 use crate::clock::{ClockChange, ClockReading};
+use crate::dns::{DnsRule, Rules};
 use crate::faults::{Fault, FaultReport};
 use crate::token::TokenSettings;
 
@@ -88,6 +90,9 @@ pub(super) async fn reset(State(desk): At, body: Bytes) -> Answer {
     }
     if !keep.contains(&Part::Faults) {
         lakebase.faults.clear();
+        if let Some(rules) = &desk.dns {
+            rules.clear();
+        }
     }
     if !keep.contains(&Part::Tokens) {
         lakebase.tokens.reset();
@@ -131,6 +136,26 @@ pub(super) async fn set_fault(State(desk): At, body: Bytes) -> Answer {
 pub(super) async fn clear_faults(State(desk): At) -> Json<Value> {
     desk.lakebase.faults.clear();
     Json(json!({}))
+}
+
+fn rules(desk: &Desk) -> Result<&Arc<Rules>, Refused> {
+    Ok(desk.dns.as_ref().ok_or(Error::NoNameServer)?)
+}
+
+pub(super) async fn dns(State(desk): At) -> Answer {
+    let rules = rules(&desk)?;
+    Ok(Json(json!({"rules": rules.list(), "asked": rules.asked()})))
+}
+
+pub(super) async fn set_dns(State(desk): At, body: Bytes) -> Answer {
+    let rule: DnsRule = read(&body)?;
+    rules(&desk)?.add(rule);
+    Ok(Json(json!({})))
+}
+
+pub(super) async fn clear_dns(State(desk): At) -> Answer {
+    rules(&desk)?.clear();
+    Ok(Json(json!({})))
 }
 
 pub(super) async fn remove_fault(State(desk): At, Path(id): Path<String>) -> Answer {

@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 
 use crate::behind::Behind;
 use crate::control::serve::accept;
+use crate::dns::{Dns, Rules};
 use crate::state::Lakebase;
 use answers::Refused;
 
@@ -33,6 +34,7 @@ pub(crate) struct Desk {
     lakebase: Arc<Lakebase>,
     /// Weak, so that a call in flight does not keep Postgres up when the emulator ends.
     behind: Option<Weak<Behind>>,
+    dns: Option<Arc<Rules>>,
     token: Digest,
     stop: watch::Sender<bool>,
 }
@@ -41,12 +43,14 @@ impl Desk {
     pub(crate) fn new(
         lakebase: Arc<Lakebase>,
         behind: Option<&Arc<Behind>>,
+        dns: Option<&Dns>,
         token: &str,
         stop: watch::Sender<bool>,
     ) -> Self {
         Self {
             lakebase,
             behind: behind.map(Arc::downgrade),
+            dns: dns.map(|dns| dns.rules().clone()),
             token: digest(&SHA256, token.as_bytes()),
             stop,
         }
@@ -73,6 +77,12 @@ pub(crate) async fn serve(listener: TcpListener, desk: Desk) {
             get(handlers::faults)
                 .post(handlers::set_fault)
                 .delete(handlers::clear_faults),
+        )
+        .route(
+            "/_emulator/dns",
+            get(handlers::dns)
+                .post(handlers::set_dns)
+                .delete(handlers::clear_dns),
         )
         .route("/_emulator/faults/{id}", delete(handlers::remove_fault))
         .route(

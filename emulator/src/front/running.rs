@@ -181,7 +181,7 @@ impl Front {
     /// # Errors
     /// There is no free address, or no certificate for it.
     pub async fn expose(&self, endpoint: &Endpoint) -> Result<SocketAddr, FrontError> {
-        if self.options.host_mode == HostMode::Name {
+        if matches!(self.options.host_mode, HostMode::Name | HostMode::Dns) {
             return Ok(self.address);
         }
         if let Some(address) = self.exposed(&endpoint.uid) {

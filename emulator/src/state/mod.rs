@@ -114,6 +114,7 @@ impl View<'_> {
         let host = match address {
             Some((HostMode::Ip, address)) => address.ip().to_string(),
             Some((HostMode::Port, _)) => "localhost".to_owned(),
+            Some((HostMode::Dns, _)) => names::dns_host(endpoint_uid),
             Some((HostMode::Name, _)) | None => names::host(endpoint_uid),
         };
         (host, address.map(|(_, address)| address.port()))

@@ -11,6 +11,8 @@ use crate::token::hex;
 
 /// What all host names of endpoints end in; a name below `localhost` never leaves the machine.
 pub(crate) const HOST_SUFFIX: &str = ".database.localhost";
+/// The same where the emulator's own name server has to be asked; `test` is nobody's, by RFC 6761.
+pub(crate) const DNS_HOST_SUFFIX: &str = ".database.lakekey.test";
 /// What the pooled host's first label ends in.
 pub(crate) const POOLED: &str = "-pooler";
 
@@ -86,6 +88,11 @@ pub(crate) fn host(endpoint_uid: &str) -> String {
     format!("{endpoint_uid}{HOST_SUFFIX}")
 }
 
+/// The host of an endpoint that the emulator's own name server knows.
+pub(crate) fn dns_host(endpoint_uid: &str) -> String {
+    format!("{endpoint_uid}{DNS_HOST_SUFFIX}")
+}
+
 /// The pooled host of an endpoint.
 pub(crate) fn pooled_host(endpoint_uid: &str) -> String {
     format!("{endpoint_uid}{POOLED}{HOST_SUFFIX}")
@@ -93,7 +100,9 @@ pub(crate) fn pooled_host(endpoint_uid: &str) -> String {
 
 /// The endpoint's uid and whether the host is the pooled one.
 pub(crate) fn split_host(host: &str) -> Option<(&str, bool)> {
-    let label = host.strip_suffix(HOST_SUFFIX)?;
+    let label = host
+        .strip_suffix(HOST_SUFFIX)
+        .or_else(|| host.strip_suffix(DNS_HOST_SUFFIX))?;
     Some(
         label
             .strip_suffix(POOLED)
