@@ -28,6 +28,7 @@ use crate::http::transport::Transport;
 use crate::http::{Api, ReqwestTransport, Retry};
 use crate::name::Target;
 use crate::once::{Age, Remembered};
+use crate::plan::Asked;
 use crate::resolve::{self, Failed, Found, Lookup, NameServers, SystemLookup, Ways};
 use crate::target::{self, Chosen};
 
@@ -134,6 +135,7 @@ pub(crate) struct Inner {
     facts: Sharded<String, Arc<Remembered<Endpoint>>>,
     addresses: Sharded<String, Arc<Remembered<Found>>>,
     failed: Failed,
+    pub(crate) asked: Asked,
     pub(crate) user: Arc<Remembered<String>>,
     closed: AtomicBool,
     pub(crate) users: Users,
@@ -183,6 +185,7 @@ impl Client {
             facts: Sharded::default(),
             addresses: Sharded::default(),
             failed: Failed::default(),
+            asked: Asked::default(),
             user: Arc::new(Remembered::new(None)),
             closed: AtomicBool::new(false),
             users: Users::default(),
@@ -219,7 +222,10 @@ impl Client {
         let deadline = self.deadline(request.timeout);
         let route = self.route(target, request.ttl, deadline).await?;
         let lease = route.slot.get(&self.door()?.mint, deadline).await;
-        lease.inspect_err(|error| self.doubt_route(target, request.ttl, error))
+        lease.inspect_err(|error| {
+            self.counted().failed(error.code());
+            self.doubt_route(target, request.ttl, error);
+        })
     }
 
     /// Starts what a first login needs, side by side: the credential, the endpoint's host and the login name. Errors
@@ -281,7 +287,7 @@ impl Client {
             .store(parent.0.closed.load(Ordering::Acquire), Ordering::Release);
     }
 
-    fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.0.options.store
     }
 
@@ -347,6 +353,7 @@ impl Client {
             api: Arc::clone(&api),
             clock: Arc::clone(clock),
             dice: Arc::clone(dice),
+            skew: Arc::clone(&self.store().shared().skew),
         });
         let door = Arc::new(Door { api, mint });
         self.0.door.store(Some(Arc::clone(&door)));

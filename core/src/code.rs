@@ -91,6 +91,10 @@ codes! {
     ApiUnavailable = 1406, "API_UNAVAILABLE", true;
     /// Any other refusal of the API.
     ApiError = 1407, "API_ERROR", false;
+    /// An argument of a management call that cannot be sent: missing, misspelt or malformed.
+    ApiArgument = 1408, "API_ARGUMENT", false;
+    /// A long-running operation ended with an error.
+    OperationFailed = 1409, "OPERATION_FAILED", false;
     /// No usable credential in time: the last one ended and minting fails.
     CredentialUnavailable = 1501, "CREDENTIAL_UNAVAILABLE", true;
     /// The minted credential cannot be used.
@@ -105,12 +109,18 @@ codes! {
     ResolveTimeout = 1702, "RESOLVE_TIMEOUT", true;
     /// Postgres refused the login.
     LoginRefused = 1801, "LOGIN_REFUSED", false;
+    /// No login within the connect's budget: the database sleeps, is full, or cannot be reached.
+    LoginUnavailable = 1802, "LOGIN_UNAVAILABLE", true;
+    /// The database server's TLS or certificate was not accepted.
+    LoginTls = 1803, "LOGIN_TLS", false;
     /// The caller's own time limit passed.
     Timeout = 1901, "TIMEOUT", true;
     /// The caller cancelled.
     Cancelled = 1902, "CANCELLED", false;
     /// The client was closed.
     Closed = 1903, "CLOSED", false;
+    /// A handle that was freed, is of another type, or never was one.
+    HandleInvalid = 1904, "HANDLE_INVALID", false;
     /// A defect of lakekey.
     Internal = 1990, "INTERNAL", false;
     /// A panic inside lakekey, caught at the language boundary.

@@ -66,6 +66,11 @@ impl Client {
     /// [`Code::ConfigInvalid`] for a `PGPORT` that is no port; [`Code::ConninfoInvalid`] for other values that cannot be
     /// used, such as an unknown `sslmode`.
     pub async fn connect_params(&self, request: &ConnectRequest) -> Result<Connect> {
+        let connect = self.settings(request).await;
+        connect.inspect_err(|error| self.counted().failed(error.code()))
+    }
+
+    async fn settings(&self, request: &ConnectRequest) -> Result<Connect> {
         let deadline = self.deadline(request.timeout);
         let chosen = self.choose(request.target.as_deref())?;
         let host = self.host_of_environment(&chosen);

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::clock::Deadline;
 use crate::code::Code;
+use crate::credential::policy::parse_rfc3339_ms;
 use crate::error::{Error, Result};
 use crate::http::{Api, Call, Retry};
 use crate::name::Target;
@@ -27,6 +28,8 @@ pub(crate) struct Endpoint {
     pub(crate) uid: String,
     /// The direct host name.
     pub(crate) host: String,
+    /// When it was made, in milliseconds since 1970 of the workspace's clock.
+    pub(crate) made_ms: Option<u64>,
     /// The state it was in when asked: `ACTIVE`, `IDLE` (a connection wakes it), `INIT`, `DEGRADED` or a newer one.
     pub(crate) state: String,
 }
@@ -37,6 +40,8 @@ struct Wire {
     name: String,
     #[serde(default)]
     uid: String,
+    #[serde(default)]
+    create_time: String,
     #[serde(default)]
     status: Status,
 }
@@ -112,6 +117,7 @@ pub(crate) async fn get(
     Ok(Endpoint {
         name: name.to_owned(),
         uid: wire.uid,
+        made_ms: parse_rfc3339_ms(&wire.create_time),
         host: wire.status.hosts.host,
         state: wire.status.current_state,
     })
@@ -247,7 +253,12 @@ fn names_of(list: &[Value]) -> Vec<String> {
 }
 
 /// All pages of a collection.
-async fn list(api: &Api, parent: &str, collection: &str, deadline: Deadline) -> Result<Vec<Value>> {
+pub(crate) async fn list(
+    api: &Api,
+    parent: &str,
+    collection: &str,
+    deadline: Deadline,
+) -> Result<Vec<Value>> {
     let path = if parent.is_empty() {
         collection.to_owned()
     } else {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::code::Code;
+use crate::login::Kind;
 
 /// A shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -24,6 +25,11 @@ struct Inner {
     http_status: Option<u16>,
     request_id: Option<String>,
     retry_after: Option<Duration>,
+    api_code: Option<String>,
+    details: Vec<serde_json::Value>,
+    attempts: u32,
+    login: Option<Kind>,
+    events: Vec<String>,
     source: Option<std::sync::Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -37,6 +43,11 @@ impl Error {
             http_status: None,
             request_id: None,
             retry_after: None,
+            api_code: None,
+            details: Vec::new(),
+            attempts: 0,
+            login: None,
+            events: Vec::new(),
             source: None,
         }))
     }
@@ -60,6 +71,46 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(mut self, wait: Option<Duration>) -> Error {
         self.0.retry_after = wait;
+        self
+    }
+
+    /// Adds further facts behind the message.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl fmt::Display) -> Error {
+        self.0.message = format!("{} ({detail})", self.0.message);
+        self
+    }
+
+    /// Adds what kind of trouble a login had.
+    #[must_use]
+    pub fn with_login(mut self, kind: Kind) -> Error {
+        self.0.login = Some(kind);
+        self
+    }
+
+    /// Adds what happened before it, oldest first: lines without secrets.
+    #[must_use]
+    pub fn with_events(mut self, events: Vec<String>) -> Error {
+        self.0.events = events;
+        self
+    }
+
+    /// Adds what the service itself calls the error, and what it says besides.
+    #[must_use]
+    pub(crate) fn with_api(
+        mut self,
+        code: Option<String>,
+        details: Vec<serde_json::Value>,
+    ) -> Error {
+        self.0.api_code = code;
+        self.0.details = details;
+        self
+    }
+
+    /// Adds how often the request was sent.
+    #[must_use]
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Error {
+        self.0.attempts = attempts;
         self
     }
 
@@ -107,6 +158,31 @@ impl Error {
         self.0.retry_after
     }
 
+    /// What kind of trouble a login had, if this is about one.
+    pub fn login(&self) -> Option<Kind> {
+        self.0.login.or_else(|| Kind::of_code(self.0.code))
+    }
+
+    /// What happened before it, oldest first.
+    pub fn events(&self) -> &[String] {
+        &self.0.events
+    }
+
+    /// What the service itself calls the error, such as `ALREADY_EXISTS`.
+    pub fn api_code(&self) -> Option<&str> {
+        self.0.api_code.as_deref()
+    }
+
+    /// What the service says besides: JSON objects with their type in `@type`.
+    pub fn details(&self) -> &[serde_json::Value] {
+        &self.0.details
+    }
+
+    /// How often the request was sent; more than once, an earlier attempt may have done what the last was refused.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
     /// Whether the same call may succeed later with nothing changed by the caller.
     pub fn is_retryable(&self) -> bool {
         self.0.code.is_retryable()
@@ -150,6 +226,9 @@ impl fmt::Debug for Error {
         }
         if let Some(id) = &self.0.request_id {
             out.field("request_id", id);
+        }
+        if let Some(code) = &self.0.api_code {
+            out.field("api_code", code);
         }
         let causes = self.causes();
         if !causes.is_empty() {

@@ -37,8 +37,11 @@ mod jwt;
 pub mod login;
 pub mod name;
 mod once;
+pub mod plan;
 pub mod resolve;
 pub mod secret;
+mod skew;
+pub mod stats;
 mod target;
 
 pub use client::{Client, ClientOptions, CredentialRequest, DEFAULT_TIMEOUT};

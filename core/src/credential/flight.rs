@@ -49,19 +49,30 @@ impl Flight {
             .await;
         for limit in ATTEMPT.into_iter().chain(std::iter::repeat(ATTEMPT[2])) {
             slot.shared.admit().await;
+            let asked = clock.now().boot_ms;
             let attempt = Deadline::after(&*clock, limit)
                 .limit(&*clock, mint.mint(&slot.key, limit))
                 .await;
             let error = match attempt.unwrap_or_else(|| Err(unanswered(&slot.key, limit))) {
                 Ok(credential) if clock.now().boot_ms < credential.validity().end.boot_ms => {
+                    let took = clock.now().boot_ms.saturating_sub(asked);
+                    let beside = self.purpose == Purpose::Refresh;
+                    slot.shared.stats.minted(took, beside);
+                    let endpoint = &slot.key.endpoint;
+                    slot.shared
+                        .note(format!("minted a credential for {endpoint} in {took} ms"));
                     return slot.machine.land(self.ticket, Arc::new(credential));
                 }
                 Ok(credential) => over_on_arrival(&credential),
                 Err(error) => error,
             };
             let failure = self.note(error, clock.now());
+            let slug = failure.error.code().slug();
+            slot.shared.stats.mint_failed(failure.error.code());
+            slot.shared
+                .note(format!("mint {} in a row failed: {slug}", failure.count));
             tracing::warn!(
-                endpoint = %slot.key.endpoint, code = failure.error.code().slug(), failures = failure.count,
+                endpoint = %slot.key.endpoint, code = slug, failures = failure.count,
                 "minting a database credential failed"
             );
             let wait = failure.next.demand.saturating_sub(clock.now().boot_ms);

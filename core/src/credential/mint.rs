@@ -18,6 +18,7 @@ use crate::http::{Api, Call, Retry};
 use crate::jitter::Dice;
 use crate::jwt;
 use crate::secret::Secret;
+use crate::skew::Skew;
 
 const PATH: &str = "/api/2.0/postgres/credentials";
 
@@ -87,6 +88,7 @@ pub(crate) struct ApiMint {
     pub(crate) api: Arc<Api>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dice: Arc<dyn Dice>,
+    pub(crate) skew: Arc<Skew>,
 }
 
 impl Mint for ApiMint {
@@ -118,14 +120,13 @@ impl Mint for ApiMint {
                         key.endpoint
                     ))
                 })?;
-            read(
-                key,
-                &answer.body,
-                answer.date_ms,
-                sent,
-                self.clock.now(),
-                self.dice.unit(),
-            )
+            let received = self.clock.now();
+            if let Some(date_ms) = answer.date_ms {
+                self.skew.learn(date_ms, sent, received);
+            }
+            // A proxy may have taken the stamp away; an earlier answer's still says what the time is there.
+            let date_ms = answer.date_ms.or_else(|| self.skew.server_ms(received));
+            read(key, &answer.body, date_ms, sent, received, self.dice.unit())
         })
     }
 }

@@ -81,7 +81,10 @@ impl Slot {
                 Phase::Stale => !self.machine.wants_refresh(now.boot_ms),
                 Phase::Expired => false,
             };
-            quiet.then(|| Arc::clone(credential))
+            quiet.then(|| {
+                self.used(credential, now);
+                Arc::clone(credential)
+            })
         })
     }
 
@@ -96,6 +99,7 @@ impl Slot {
         deadline: Deadline,
     ) -> Result<Lease> {
         let clock = &*self.shared.clock;
+        let asked = clock.now().boot_ms;
         let before = self.machine.current();
         let mut joined = false;
         let mut late = false;
@@ -120,6 +124,12 @@ impl Slot {
                     Phase::Expired => newcomer && now.boot_ms < credential.validity().end.boot_ms,
                 };
                 if usable {
+                    if joined {
+                        let waited = now.boot_ms.saturating_sub(asked);
+                        self.shared.stats.waited(waited);
+                    } else {
+                        self.used(credential, now);
+                    }
                     return Ok(Lease {
                         credential: Arc::clone(credential),
                         cached: !joined,
@@ -170,8 +180,21 @@ impl Slot {
             return false;
         }
         self.rejected_at.store(now, Ordering::Release);
-        self.machine
-            .clear_if(|current| current.token().matches(token))
+        let cleared = self
+            .machine
+            .clear_if(|current| current.token().matches(token));
+        if cleared {
+            self.shared.stats.invalidated();
+            let endpoint = &self.key.endpoint;
+            self.shared
+                .note(format!("threw away a refused token of {endpoint}"));
+        }
+        cleared
+    }
+
+    fn used(&self, credential: &Credential, now: Moment) {
+        let issued = credential.validity().issued.boot_ms;
+        self.shared.stats.used(now.boot_ms.saturating_sub(issued));
     }
 
     fn start(

@@ -18,6 +18,8 @@ use super::slot::Slot;
 use super::sync::lock;
 use crate::clock::{Clock, SystemClock};
 use crate::jitter::{Dice, SystemDice};
+use crate::skew::Skew;
+use crate::stats::{Events, Stats};
 
 const SHARDS: usize = 64;
 /// How often a slot that nobody holds is counted while a shard is replaced: once in the old map, once in the new.
@@ -46,6 +48,9 @@ pub(crate) struct Shared {
     pub(crate) dice: Arc<dyn Dice>,
     slots: Sharded<SlotKey, Arc<Slot>>,
     bucket: Mutex<Bucket>,
+    pub(crate) stats: Stats,
+    pub(crate) events: Events,
+    pub(crate) skew: Arc<Skew>,
 }
 
 impl Store {
@@ -60,6 +65,9 @@ impl Store {
             dice,
             slots: Sharded::default(),
             bucket,
+            stats: Stats::default(),
+            events: Events::default(),
+            skew: Arc::default(),
         }))
     }
 
@@ -71,6 +79,10 @@ impl Store {
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
     }
 
     pub(crate) fn dice(&self) -> &Arc<dyn Dice> {
@@ -93,6 +105,7 @@ impl Store {
 
     /// Takes over the credentials of another store: after a fork, the parent's. Takes no lock of the other store.
     pub fn inherit(&self, parent: &Store) {
+        self.0.skew.inherit(&parent.0.skew);
         parent.0.slots.for_each(|key, slot| {
             if let Some(credential) = slot.current() {
                 let heir = Arc::new(Slot::new(
@@ -119,6 +132,11 @@ impl std::fmt::Debug for Store {
 }
 
 impl Shared {
+    /// Keeps an event: fixed words, slugs, resource names and numbers.
+    pub(crate) fn note(&self, line: String) {
+        self.events.note(self.clock.now().wall_ms, line);
+    }
+
     /// Waits until one more mint may start.
     pub(crate) async fn admit(&self) {
         let wait = lock(&self.bucket).reserve(self.clock.now().boot_ms);

@@ -1,0 +1,146 @@
+//! What the workspace knows of a login that was refused.
+//!
+//! The front door says the same of a compute that sleeps, one that is disabled and one that is new, and Postgres says
+//! the same of a token that has ended and of a role that does not exist. The first of each pair is worth waiting for and the others
+//! are not; one request tells them apart. A storm of refused logins asks once.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Question;
+use crate::client::{Client, Door};
+use crate::clock::Deadline;
+use crate::code::Code;
+use crate::credential::store::Sharded;
+use crate::endpoint;
+use crate::error::Result;
+use crate::http::Retry;
+use crate::login::Kind;
+use crate::once::{Age, Remembered};
+
+/// How long an answer is waited for: without one the text has to do, and it is due within a second.
+pub(super) const PATIENCE: Duration = Duration::from_millis(700);
+/// How long an answer is believed.
+const AGE: Age = Age::Renew(Duration::from_secs(3));
+/// How long after its creation an endpoint counts as new.
+const NEW_MS: u64 = 120_000;
+
+/// Answers, by endpoint and by branch.
+#[derive(Default)]
+pub(crate) struct Asked {
+    endpoints: Sharded<String, Arc<Remembered<State>>>,
+    roles: Sharded<String, Arc<Remembered<BTreeSet<String>>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Disabled,
+    NotReady,
+    /// Made at this time of the workspace's clock.
+    Made(u64),
+}
+
+impl Client {
+    /// What kind of trouble it is; without an answer, what the text alone means.
+    pub(crate) async fn ask(
+        &self,
+        question: Question,
+        target: Option<&str>,
+        ttl: Option<Duration>,
+        user: Option<&str>,
+        deadline: Deadline,
+    ) -> Kind {
+        let known = async {
+            let door = self.door()?;
+            let name = self.route(target, ttl, deadline).await?.endpoint.clone();
+            let state = self.endpoint_state(&door, &name, deadline);
+            match (question, user) {
+                (Question::Role, Some(user)) => {
+                    let roles = self.roles(&door, &name, deadline);
+                    let (state, roles) = tokio::join!(state, roles);
+                    Ok((state?, Some(roles?.contains(user))))
+                }
+                _ => Ok((state.await?, None)),
+            }
+        };
+        let known: Option<Result<(State, Option<bool>)>> =
+            deadline.limit(self.clock(), known).await;
+        let Some(Ok((state, has_role))) = known else {
+            return match question {
+                Question::Endpoint => Kind::EndpointWaking,
+                Question::Role => Kind::StaleToken,
+            };
+        };
+        match (question, state, has_role) {
+            (_, State::Disabled, _) => Kind::EndpointDisabled,
+            (Question::Role, _, Some(false)) => Kind::RoleMissing,
+            (_, State::NotReady, _) => Kind::NotPropagated,
+            (_, State::Made(at), _) if self.is_new(at) => Kind::NotPropagated,
+            (Question::Role, State::Made(_), _) => Kind::StaleToken,
+            (Question::Endpoint, State::Made(_), _) => Kind::EndpointWaking,
+        }
+    }
+
+    fn is_new(&self, made_ms: u64) -> bool {
+        let wall = self.clock().now().wall_ms;
+        let now = wall.saturating_add_signed(self.skew_ms().unwrap_or_default());
+        now.saturating_sub(made_ms) < NEW_MS
+    }
+
+    async fn endpoint_state(
+        &self,
+        door: &Arc<Door>,
+        name: &str,
+        deadline: Deadline,
+    ) -> Result<State> {
+        let known = self
+            .asked()
+            .endpoints
+            .get_or_insert(&name.to_owned(), &Arc::new(Remembered::new(None)));
+        let (api, name) = (Arc::clone(&door.api), name.to_owned());
+        let fetch = move |deadline, _| async move {
+            match endpoint::get(&api, &name, deadline, Retry::Once).await {
+                Ok(found) => Ok(State::Made(found.made_ms.unwrap_or_default())),
+                Err(error) if error.code() == Code::EndpointDisabled => Ok(State::Disabled),
+                Err(error) if error.code() == Code::EndpointNotReady => Ok(State::NotReady),
+                Err(error) => Err(error),
+            }
+        };
+        known
+            .get(self.shared_clock(), AGE, deadline, fetch)
+            .await
+            .map(|state| *state)
+    }
+
+    /// The Postgres roles of the endpoint's branch.
+    async fn roles(
+        &self,
+        door: &Arc<Door>,
+        endpoint: &str,
+        deadline: Deadline,
+    ) -> Result<Arc<BTreeSet<String>>> {
+        let branch = endpoint
+            .split("/endpoints/")
+            .next()
+            .unwrap_or(endpoint)
+            .to_owned();
+        let known = self
+            .asked()
+            .roles
+            .get_or_insert(&branch, &Arc::new(Remembered::new(None)));
+        let api = Arc::clone(&door.api);
+        let fetch = move |deadline, _| async move {
+            let roles = endpoint::list(&api, &branch, "roles", deadline).await?;
+            let name = |role: &Value| {
+                role.pointer("/status/postgres_role")?
+                    .as_str()
+                    .map(str::to_owned)
+            };
+            Ok(roles.iter().filter_map(name).collect())
+        };
+        known.get(self.shared_clock(), AGE, deadline, fetch).await
+    }
+}
