@@ -161,7 +161,7 @@ pub(super) fn shown(view: &View<'_>, at: Located<'_>) -> Value {
         "host": host,
         "port": port,
         "disabled": at.endpoint.spec.disabled,
-        "suspend_after_s": at.endpoint.spec.suspend_after_s,
+        "suspend_after_s": at.endpoint.spec.suspend_after_s(),
         "compute": state,
     })
 }

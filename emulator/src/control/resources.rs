@@ -17,10 +17,10 @@ pub(crate) fn read(lakebase: &Lakebase, call: &Call, target: &Target) -> Result<
             let all = view
                 .projects()
                 .iter()
-                .map(|project| (project.id.clone(), render::project(project)));
+                .map(|project| (project.id.clone(), render::project(&view, project)));
             page::of(call, "projects", Some(LARGEST_PROJECT_PAGE), all)
         }
-        Target::Project(id) => Ok(Answer::ok(&render::project(project(&view, id)?))),
+        Target::Project(id) => Ok(Answer::ok(&render::project(&view, project(&view, id)?))),
         Target::Branches(id) => {
             let project = project(&view, id)?;
             let all = project

@@ -18,6 +18,8 @@ pub struct Endpoint {
     pub pg_version: u32,
     /// Disabled endpoints refuse connections, and a connection does not wake them.
     pub disabled: bool,
+    /// Read-only endpoints have a Postgres of their own, which follows that of the branch.
+    pub read_only: bool,
     /// Whether the host that was asked for is the pooled one (`-pooler`), which takes no tokens.
     pub pooled: bool,
     /// Idle time in milliseconds of the virtual clock after which the compute is suspended; `None`: never.
@@ -93,6 +95,14 @@ pub trait Directory: Send + Sync + 'static {
         role: &str,
         password: &str,
     ) -> Result<(), LoginRefusal>;
+    /// Whether `role` logs in to `endpoint` by the password that Postgres has of it.
+    fn logs_in_by_password(&self, _endpoint: &Endpoint, _role: &str) -> bool {
+        false
+    }
+    /// How many sessions the endpoint's compute takes; `None`: as many as Postgres takes.
+    fn connection_limit(&self, _endpoint: &Endpoint) -> Option<usize> {
+        None
+    }
     /// The roles that must exist in Postgres when the branch's cluster first starts.
     fn roles(&self, branch_uid: &str) -> Vec<Role>;
     /// Takes over roles that were made in SQL, with `databricks_create_role`; those it knows stay as they are.

@@ -1,8 +1,8 @@
 //! What the front door asks of the state: which endpoint a host is, and who may log in to it.
 
-use super::identity;
-use super::model::{AuthMethod, Branch, Role as KeptRole};
-use super::{Compute, DATABASE_AUDIENCE, Lakebase, Located, WORKSPACE_AUDIENCE, names};
+use super::model::{Branch, Role as KeptRole};
+use super::spec::{AuthMethod, EndpointType};
+use super::{DATABASE_AUDIENCE, Lakebase, Located, WORKSPACE_AUDIENCE, identity, names};
 use crate::front::directory::{
     ComputeState, Directory, Endpoint, LoginRefusal, MadeRole, Role, RoleLogin,
 };
@@ -36,21 +36,39 @@ impl Directory for Lakebase {
             .branch
             .role_named(role)
             .ok_or(LoginRefusal::RoleMissing)?;
-        match known.spec.auth_method {
+        match known.spec.auth() {
             AuthMethod::Token if endpoint.pooled => Err(LoginRefusal::TokenOnPooler),
             AuthMethod::Token => self.check_token(role, password),
             AuthMethod::Password if !at.project.spec.enable_pg_native_login => {
                 Err(LoginRefusal::NativeLoginOff)
             }
-            // This version keeps no native passwords, so no password is the right one.
+            // Postgres keeps what is right, and it may have been changed in SQL.
             AuthMethod::Password | AuthMethod::NoLogin => Err(LoginRefusal::WrongPassword),
         }
+    }
+
+    fn logs_in_by_password(&self, endpoint: &Endpoint, role: &str) -> bool {
+        let view = self.view();
+        let Some(at) = view.endpoint_by_uid(&endpoint.uid) else {
+            return false;
+        };
+        at.project.spec.enable_pg_native_login
+            && at
+                .branch
+                .role_named(role)
+                .is_some_and(|known| known.spec.auth() == AuthMethod::Password)
+    }
+
+    fn connection_limit(&self, endpoint: &Endpoint) -> Option<usize> {
+        let view = self.view();
+        let at = view.endpoint_by_uid(&endpoint.uid)?;
+        Some(connections(at.endpoint.spec.autoscaling_limit_max_cu))
     }
 
     fn roles(&self, branch_uid: &str) -> Vec<Role> {
         self.view()
             .branch_by_uid(branch_uid)
-            .map(|branch| branch.roles.iter().map(login_role).collect())
+            .map(|(_, branch)| branch.roles.iter().map(login_role).collect())
             .unwrap_or_default()
     }
 
@@ -61,27 +79,18 @@ impl Directory for Lakebase {
     fn databases(&self, branch_uid: &str) -> Vec<(String, String)> {
         self.view()
             .branch_by_uid(branch_uid)
-            .map(owned_databases)
+            .map(|(project, branch)| owned_databases(&branch.name(project), branch))
             .unwrap_or_default()
     }
 
     fn compute_changed(&self, endpoint_uid: &str, state: ComputeState) {
         let now = self.clock.now();
-        {
-            let mut resources = self.write();
-            let unseen = Compute {
-                state: ComputeState::Suspended,
-                last_active: None,
-            };
-            let compute = resources
-                .computes
-                .entry(endpoint_uid.to_owned())
-                .or_insert(unseen);
+        self.set_compute(endpoint_uid, |compute| {
             compute.state = state;
             if matches!(state, ComputeState::Ready | ComputeState::Stopping) {
                 compute.last_active = Some(now);
             }
-        }
+        });
         self.journal.compute_changed(endpoint_uid, state);
     }
 
@@ -122,11 +131,12 @@ fn shown(at: Located<'_>, pooled: bool) -> Endpoint {
         branch_uid: at.branch.uid.clone(),
         pg_version: at.project.spec.pg_version,
         disabled: at.endpoint.spec.disabled,
+        read_only: at.endpoint.spec.endpoint_type == EndpointType::ReadOnly,
         pooled,
         suspend_after_ms: at
             .endpoint
             .spec
-            .suspend_after_s
+            .suspend_after_s()
             .map(|seconds| seconds.saturating_mul(1000)),
     }
 }
@@ -134,26 +144,58 @@ fn shown(at: Located<'_>, pooled: bool) -> Endpoint {
 fn login_role(role: &KeptRole) -> Role {
     Role {
         name: role.spec.postgres_role.clone(),
-        login: match role.spec.auth_method {
+        login: match role.spec.auth() {
             AuthMethod::Token => RoleLogin::Token,
             AuthMethod::Password => RoleLogin::Password,
             AuthMethod::NoLogin => RoleLogin::None,
         },
-        superuser: role.spec.superuser,
+        superuser: role.spec.superuser(),
     }
 }
 
-fn owned_databases(branch: &Branch) -> Vec<(String, String)> {
-    let owner = |role_id: &str| {
-        branch
-            .roles
-            .iter()
-            .find(|role| role.id == role_id)
-            .map(|role| role.spec.postgres_role.clone())
+fn owned_databases(branch_name: &str, branch: &Branch) -> Vec<(String, String)> {
+    let owner = |role: &str| {
+        let id = role.strip_prefix(branch_name)?.strip_prefix("/roles/")?;
+        Some(branch.role(id)?.spec.postgres_role.clone())
     };
     branch
         .databases
         .iter()
-        .filter_map(|database| Some((database.in_postgres.clone(), owner(&database.role_id)?)))
+        .filter_map(|database| {
+            let spec = &database.spec;
+            Some((spec.postgres_database.clone(), owner(&spec.role)?))
+        })
         .collect()
+}
+
+/// How many connections a compute of this size takes; sizes between two documented ones take what the smaller one does.
+fn connections(cu: f64) -> usize {
+    const DOCUMENTED: [(f64, usize); 6] = [
+        (0.5, 104),
+        (1.0, 209),
+        (4.0, 839),
+        (8.0, 1678),
+        (16.0, 3357),
+        (32.0, 4000),
+    ];
+    let fits = DOCUMENTED.iter().rev().find(|(size, _)| *size <= cu);
+    fits.map_or(DOCUMENTED[0].1, |(_, connections)| *connections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::connections;
+
+    #[test]
+    fn bigger_computes_take_more_connections() {
+        for (cu, expected) in [
+            (0.5, 104),
+            (1.0, 209),
+            (2.0, 209),
+            (4.0, 839),
+            (112.0, 4000),
+        ] {
+            assert_eq!(connections(cu), expected, "{cu}");
+        }
+    }
 }

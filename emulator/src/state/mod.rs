@@ -4,28 +4,36 @@
 //! other.
 
 pub(crate) mod identity;
+pub(crate) mod kind;
 pub(crate) mod model;
 pub(crate) mod names;
+pub(crate) mod operation;
+pub(crate) mod resources;
 pub(crate) mod seed;
+pub(crate) mod source;
+pub(crate) mod spec;
 pub(crate) mod store;
 
 mod directory;
+mod minting;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
-use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, watch};
 
 use crate::faults::Faults;
-use crate::front::directory::{ComputeState, MadeRole};
+use crate::front::directory::MadeRole;
 use crate::journal::Journal;
 use crate::options::{HostMode, SuspendAfter};
-use crate::token::{Claims, Knobs, TokenSettings, Tokens};
+use crate::token::Tokens;
 use crate::{Clock, Error};
-use model::{Branch, Endpoint, IdentityType, Kept, LAYOUT, Project};
+use model::{Branch, Kept, LAYOUT, Project};
+pub(crate) use resources::{Compute, Located, Resources};
+use spec::{IdentityType, Seconds};
 use store::Store;
 
 /// What the emulator is asked to start with.
@@ -44,47 +52,30 @@ pub(crate) struct Lakebase {
     seed: Seed,
     store: Store,
     resources: RwLock<Resources>,
-}
-
-#[derive(Debug)]
-struct Resources {
-    kept: Kept,
-    computes: BTreeMap<String, Compute>,
-    /// What clients connect to instead of an endpoint's host name.
-    addresses: BTreeMap<String, (HostMode, SocketAddr)>,
-}
-
-/// What is known of a compute besides its specification.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Compute {
-    pub(crate) state: ComputeState,
-    pub(crate) last_active: Option<Timestamp>,
-}
-
-/// An endpoint together with what it belongs to.
-#[derive(Clone, Copy)]
-pub(crate) struct Located<'a> {
-    pub(crate) project: &'a Project,
-    pub(crate) branch: &'a Branch,
-    pub(crate) endpoint: &'a Endpoint,
-}
-
-impl Located<'_> {
-    pub(crate) fn name(&self) -> String {
-        self.endpoint.name(self.project, self.branch)
-    }
+    operation_delay: Mutex<Duration>,
+    /// Names of operations that are to be worked on; `None` where nothing but the state is to be changed.
+    workers: Mutex<Option<mpsc::UnboundedSender<String>>>,
+    changed: watch::Sender<u64>,
 }
 
 /// A look at the resources; holds their lock, so it is never kept across an `await`.
 pub(crate) struct View<'a>(RwLockReadGuard<'a, Resources>);
 
+impl std::ops::Deref for View<'_> {
+    type Target = Resources;
+
+    fn deref(&self) -> &Resources {
+        &self.0
+    }
+}
+
 impl View<'_> {
     pub(crate) fn projects(&self) -> &[Project] {
-        &self.0.kept.projects
+        &self.0.kept().projects
     }
 
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = Located<'_>> {
-        self.0.kept.projects.iter().flat_map(|project| {
+        self.projects().iter().flat_map(|project| {
             project.branches.iter().flat_map(move |branch| {
                 branch.endpoints.iter().map(move |endpoint| Located {
                     project,
@@ -99,13 +90,11 @@ impl View<'_> {
         self.endpoints().find(|at| at.endpoint.uid == uid)
     }
 
-    pub(crate) fn branch_by_uid(&self, uid: &str) -> Option<&Branch> {
-        self.0
-            .kept
-            .projects
-            .iter()
-            .flat_map(|project| &project.branches)
-            .find(|branch| branch.uid == uid)
+    pub(crate) fn branch_by_uid(&self, uid: &str) -> Option<(&Project, &Branch)> {
+        self.projects().iter().find_map(|project| {
+            let mut branches = project.branches.iter();
+            Some((project, branches.find(|branch| branch.uid == uid)?))
+        })
     }
 
     /// The host that clients of an endpoint are told, and its port when Postgres runs.
@@ -121,11 +110,8 @@ impl View<'_> {
     }
 
     pub(crate) fn compute(&self, endpoint_uid: &str) -> Compute {
-        let unseen = Compute {
-            state: ComputeState::Suspended,
-            last_active: None,
-        };
-        self.0.computes.get(endpoint_uid).copied().unwrap_or(unseen)
+        let known = self.0.computes.get(endpoint_uid);
+        known.copied().unwrap_or(Compute::UNSEEN)
     }
 }
 
@@ -143,11 +129,15 @@ impl Lakebase {
         let empty = || Kept {
             layout: LAYOUT,
             projects: Vec::new(),
+            catalogs: Vec::new(),
+            synced_tables: Vec::new(),
+            sources: Vec::new(),
+            operations: Vec::new(),
             network: None,
         };
         let mut kept = store.load()?.unwrap_or_else(empty);
         add_missing(&mut kept.projects, &seed, clock.now())?;
-        store.save(&kept)?;
+        store.checkpoint(&kept)?;
         Ok(Self {
             faults: Faults::new(clock.clone()),
             journal: Journal::new(clock.clone()),
@@ -155,11 +145,10 @@ impl Lakebase {
             clock,
             seed,
             store,
-            resources: RwLock::new(Resources {
-                kept,
-                computes: BTreeMap::new(),
-                addresses: BTreeMap::new(),
-            }),
+            resources: RwLock::new(Resources::new(kept)),
+            operation_delay: Mutex::default(),
+            workers: Mutex::default(),
+            changed: watch::Sender::new(0),
         })
     }
 
@@ -169,6 +158,64 @@ impl Lakebase {
                 .read()
                 .unwrap_or_else(PoisonError::into_inner),
         )
+    }
+
+    /// Changes resources and keeps what became of them; what `change` refuses must have changed nothing.
+    pub(crate) fn change<T, E: From<Error>>(
+        &self,
+        change: impl FnOnce(&mut Resources) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let done = {
+            let mut resources = self
+                .resources
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            let done = change(&mut resources);
+            let entries = resources.changes();
+            // A refused change may have looked at something for writing, which is no reason to write it.
+            if done.is_ok() && !entries.is_empty() {
+                self.store.append(&entries)?;
+            }
+            done
+        };
+        self.changed.send_modify(|changes| *changes += 1);
+        done
+    }
+
+    /// Is told at every change of a resource.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// How long operations take at least, on the virtual clock.
+    pub(crate) fn operation_delay(&self) -> Duration {
+        *self
+            .operation_delay
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_operation_delay(&self, delay: Duration) {
+        *self
+            .operation_delay
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = delay;
+    }
+
+    /// From now on operations are handed to this worker; the names of those that an earlier run left are sent at once.
+    pub(crate) fn set_workers(&self, workers: mpsc::UnboundedSender<String>) {
+        for operation in self.view().running() {
+            // Only a worker that has ended hears nothing.
+            let _ = workers.send(operation.name.clone());
+        }
+        *self.workers.lock().unwrap_or_else(PoisonError::into_inner) = Some(workers);
+    }
+
+    pub(crate) fn hand_over(&self, operation: &str) {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(workers) = &*workers {
+            let _ = workers.send(operation.to_owned());
+        }
     }
 
     pub(crate) fn state_dir(&self) -> &Path {
@@ -196,68 +243,95 @@ impl Lakebase {
 
     /// The loopback network that an earlier run took for host mode `ip`.
     pub(crate) fn network(&self) -> Option<[u8; 2]> {
-        self.view().0.kept.network
+        self.view().kept().network
     }
 
     /// Keeps the loopback network, so that the next run has the same addresses.
     pub(crate) fn keep_network(&self, network: [u8; 2]) -> Result<(), Error> {
-        let mut resources = self.write();
-        resources.kept.network = Some(network);
-        self.store.save(&resources.kept)
+        self.change(|resources| {
+            resources.set_network(network);
+            Ok(())
+        })
     }
 
     /// Notes where clients reach an endpoint.
     pub(crate) fn set_address(&self, endpoint_uid: &str, mode: HostMode, address: SocketAddr) {
-        self.write()
+        let mut resources = self
+            .resources
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        resources
             .addresses
             .insert(endpoint_uid.to_owned(), (mode, address));
+    }
+
+    /// Notes what became of a compute.
+    pub(crate) fn set_compute(&self, endpoint_uid: &str, change: impl FnOnce(&mut Compute)) {
+        let mut resources = self
+            .resources
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let computes = &mut resources.computes;
+        change(
+            computes
+                .entry(endpoint_uid.to_owned())
+                .or_insert(Compute::UNSEEN),
+        );
     }
 
     /// Disables or enables an endpoint.
     pub(crate) fn set_disabled(&self, endpoint_uid: &str, disabled: bool) -> Result<(), Error> {
         let now = self.clock.now();
-        let mut resources = self.write();
-        for endpoint in resources
-            .kept
-            .projects
-            .iter_mut()
-            .flat_map(|project| &mut project.branches)
-            .flat_map(|branch| &mut branch.endpoints)
-            .filter(|endpoint| endpoint.uid == endpoint_uid)
-        {
-            endpoint.spec.disabled = disabled;
-            endpoint.updated = now;
-        }
-        self.store.save(&resources.kept)
+        let Some((project, branch)) = self.owner_of_endpoint(endpoint_uid) else {
+            return Ok(());
+        };
+        self.change(|resources| {
+            let branch = resources.branch_mut(&project, &branch);
+            let endpoints = branch.into_iter().flat_map(|branch| &mut branch.endpoints);
+            for endpoint in endpoints.filter(|endpoint| endpoint.uid == endpoint_uid) {
+                endpoint.spec.disabled = disabled;
+                endpoint.updated = now;
+            }
+            Ok(())
+        })
+    }
+
+    fn owner_of_endpoint(&self, uid: &str) -> Option<(String, String)> {
+        let view = self.view();
+        let at = view.endpoint_by_uid(uid)?;
+        Some((at.project.id.clone(), at.branch.id.clone()))
     }
 
     /// Adds roles that were made in SQL to their branch; those it has stay as they are.
     pub(crate) fn adopt(&self, branch_uid: &str, made: &[MadeRole]) {
         let now = self.clock.now();
-        let mut resources = self.write();
-        let mut branches = resources.kept.projects.iter_mut();
-        let Some(branch) = branches.find_map(|project| {
-            project
-                .branches
-                .iter_mut()
-                .find(|branch| branch.uid == branch_uid)
-        }) else {
+        let Some((project, branch)) = self
+            .view()
+            .branch_by_uid(branch_uid)
+            .map(|(project, branch)| (project.id.clone(), branch.id.clone()))
+        else {
             return;
         };
-        for role in made {
-            let identity = match role.identity_type.as_str() {
-                "SERVICE_PRINCIPAL" => IdentityType::ServicePrincipal,
-                "GROUP" => IdentityType::Group,
-                _ => IdentityType::User,
+        let adopted = self.change(|resources| {
+            let Some(branch) = resources.branch_mut(&project, &branch) else {
+                return Ok(());
             };
-            if branch.role_named(&role.name).is_none() {
-                let id = format!("role-{}", branch.roles.len() + 1);
-                branch
-                    .roles
-                    .push(seed::role(&id, &role.name, identity, false, now));
+            for role in made {
+                let identity = match role.identity_type.as_str() {
+                    "SERVICE_PRINCIPAL" => IdentityType::ServicePrincipal,
+                    "GROUP" => IdentityType::Group,
+                    _ => IdentityType::User,
+                };
+                if branch.role_named(&role.name).is_none() {
+                    let id = seed::free_id("role", |id| branch.role(id).is_none());
+                    branch
+                        .roles
+                        .push(seed::role(&id, &role.name, identity, false, now));
+                }
             }
-        }
-        if let Err(error) = self.store.save(&resources.kept) {
+            Ok::<_, Error>(())
+        });
+        if let Err(error) = adopted {
             tracing::warn!(%error, "the adopted roles are not kept");
         }
     }
@@ -266,104 +340,18 @@ impl Lakebase {
     pub(crate) fn reset_resources(&self) -> Result<(), Error> {
         let mut projects = Vec::new();
         add_missing(&mut projects, &self.seed, self.clock.now())?;
-        let mut resources = self.write();
-        resources.kept.projects = projects;
-        self.store.save(&resources.kept)
-    }
-
-    /// Applies the knobs on tokens.
-    pub(crate) fn set_tokens(&self, settings: &TokenSettings) -> Result<Knobs, Error> {
-        self.tokens.set(settings)?;
-        if settings.rotate_key {
-            let key = Tokens::new_key()?;
-            self.store.save_key(&key)?;
-            self.tokens.use_key(&key)?;
-        }
-        Ok(self.tokens.knobs())
-    }
-
-    /// A database credential of `sub`, good for `ttl_s` seconds from the second that the clock shows, and its end.
-    pub(crate) fn mint(
-        &self,
-        sub: &str,
-        endpoint: &str,
-        ttl_s: i64,
-        claims: &Value,
-    ) -> Result<(String, Timestamp), Error> {
-        let knobs = self.tokens.knobs();
-        let (endpoint_uid, branch_uid, project_uid) = {
-            let view = self.view();
-            let found = view.endpoints().find(|at| at.name() == endpoint);
-            found
-                .map(|at| {
-                    (
-                        at.endpoint.uid.clone(),
-                        at.branch.uid.clone(),
-                        at.project.uid.clone(),
-                    )
-                })
-                .unwrap_or_default()
-        };
-        let mut rest = Map::new();
-        rest.insert("workspace_id".to_owned(), json!(identity::WORKSPACE_ID));
-        rest.insert("account_id".to_owned(), json!(identity::ACCOUNT_ID));
-        rest.insert("endpointId".to_owned(), json!(endpoint_uid));
-        rest.insert("branchId".to_owned(), json!(branch_uid));
-        rest.insert("projectId".to_owned(), json!(project_uid));
-        rest.insert("endpoint".to_owned(), json!(endpoint));
-        rest.insert("scope".to_owned(), json!("lakebase.login"));
-        rest.insert("claims".to_owned(), claims.clone());
-        let audience = if knobs.wrong_audience {
-            "lakebase:0"
-        } else {
-            DATABASE_AUDIENCE
-        };
-        let claims = self.claims(sub, audience, ttl_s, knobs.not_before_s, rest);
-        let end = Timestamp::from_second(claims.exp)
-            .map_err(|_| Error::invalid("ttl", ttl_s, "a length that ends before the year 9999"))?;
-        let token = self.tokens.sign(claims, knobs.size_bytes)?;
-        self.journal.minted(&endpoint_uid);
-        Ok((token, end))
-    }
-
-    /// A workspace access token of `sub`, and its lifetime in seconds.
-    pub(crate) fn workspace_token(&self, sub: &str, scope: &str) -> Result<(String, i64), Error> {
-        let ttl_s = self.tokens.knobs().workspace_ttl_s;
-        let mut rest = Map::new();
-        rest.insert("client_id".to_owned(), json!(sub));
-        rest.insert("scope".to_owned(), json!(scope));
-        rest.insert("org_id".to_owned(), json!(identity::WORKSPACE_ID));
-        let claims = self.claims(sub, WORKSPACE_AUDIENCE, ttl_s, 0, rest);
-        let token = self.tokens.sign(claims, 0)?;
-        self.journal.workspace_token_issued();
-        Ok((token, ttl_s))
-    }
-
-    fn claims(
-        &self,
-        sub: &str,
-        audience: &str,
-        ttl_s: i64,
-        not_before_s: i64,
-        rest: Map<String, Value>,
-    ) -> Claims {
-        let now = self.clock.now().as_second();
-        Claims {
-            sub: sub.to_owned(),
-            iss: "lakekey-emulator".to_owned(),
-            aud: audience.to_owned(),
-            iat: now,
-            nbf: now.saturating_add(not_before_s),
-            exp: now.saturating_add(ttl_s),
-            jti: self.tokens.random_id(true),
-            rest,
-        }
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Resources> {
-        self.resources
+        let mut resources = self
+            .resources
             .write()
-            .unwrap_or_else(PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner);
+        resources.start_over(projects);
+        self.store.checkpoint(resources.kept())
+    }
+
+    /// When something that starts now ends at the earliest, by the delay that operations have.
+    pub(crate) fn due(&self, now: Timestamp) -> Timestamp {
+        let delay = SignedDuration::try_from(self.operation_delay()).unwrap_or(SignedDuration::MAX);
+        now.saturating_add(delay).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -385,23 +373,26 @@ fn add_missing(projects: &mut Vec<Project>, seed: &Seed, now: Timestamp) -> Resu
         SuspendAfter::Idle(idle) => Some(Some(idle.as_secs())),
         SuspendAfter::Never => Some(None),
     };
-    let suspend = told.unwrap_or(Some(seed::DEFAULT_SUSPEND_AFTER_S));
     let wanted =
         std::iter::once(seed::DEFAULT_PROJECT).chain(seed.projects.iter().map(String::as_str));
     for id in wanted {
         names::check_id("project", id)?;
         if !projects.iter().any(|project| project.id == id) {
-            projects.push(seed::project(id, seed.pg_version, suspend, now));
+            projects.push(seed::seeded(id, seed.pg_version, now));
         }
     }
     if let Some(suspend) = told {
-        // What this run was told wins over what an earlier run kept.
-        for endpoint in projects
-            .iter_mut()
-            .flat_map(|p| &mut p.branches)
-            .flat_map(|b| &mut b.endpoints)
-        {
-            endpoint.spec.suspend_after_s = suspend;
+        // What this run was told wins over what an earlier run kept, and holds for endpoints that are made later.
+        let after = suspend.map(|s| Seconds(i64::try_from(s).unwrap_or(i64::MAX)));
+        let never = after.is_none().then_some(true);
+        for project in projects {
+            let defaults = &mut project.spec.default_endpoint_settings;
+            (defaults.suspend_timeout_duration, defaults.no_suspension) = (after, never);
+            let branches = project.branches.iter_mut();
+            for endpoint in branches.flat_map(|branch| &mut branch.endpoints) {
+                let spec = &mut endpoint.spec;
+                (spec.suspend_timeout_duration, spec.no_suspension) = (after, never);
+            }
         }
     }
     Ok(())

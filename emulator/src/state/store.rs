@@ -1,21 +1,45 @@
-//! The state directory: one JSON file of resources and one signing key, each replaced whole or not at all.
+//! The state directory: one JSON file of resources, a log of what changed since it was written, and one signing key.
 //!
-//! Without the rename a crash in the middle of a write would leave a state that no later start can read.
+//! A change is a line of the log, written before its request is answered; so a kill at any moment loses nothing that
+//! was answered, and a project with ten thousand branches does not write all of them for each new one. The next start
+//! folds the log into the file. Files are replaced whole or not at all.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use super::model::{Kept, LAYOUT};
+use serde::{Deserialize, Serialize};
+
+use super::model::{Branch, Catalog, Kept, LAYOUT, Project, SyncedTable};
+use super::operation::Operation;
+use super::source::Source;
 use crate::Error;
 
 const STATE: &str = "state.json";
+const LOG: &str = "state.log";
 const KEY: &str = "signing-key.p8";
 
 /// A directory that this emulator keeps its state in.
 #[derive(Debug)]
 pub(crate) struct Store {
     root: PathBuf,
+    log: Mutex<Option<File>>,
+}
+
+/// One line of the log: something as it is now, or `None` when it is gone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Entry {
+    /// Without its branches.
+    Project(String, Option<Box<Project>>),
+    /// After the project's id.
+    Branch(String, String, Option<Box<Branch>>),
+    Catalog(String, Option<Catalog>),
+    SyncedTable(String, Option<Box<SyncedTable>>),
+    Source(String, Option<Source>),
+    Operation(String, Option<Box<Operation>>),
+    Network(Option<[u8; 2]>),
 }
 
 impl Store {
@@ -24,6 +48,7 @@ impl Store {
         fs::create_dir_all(root).map_err(failed("create", root))?;
         Ok(Self {
             root: root.to_owned(),
+            log: Mutex::new(None),
         })
     }
 
@@ -34,57 +59,154 @@ impl Store {
     /// What an earlier run kept.
     pub(crate) fn load(&self) -> Result<Option<Kept>, Error> {
         let path = self.root.join(STATE);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => {
-                return Err(Error::StateFile {
-                    doing: "read",
-                    path,
-                    source,
-                });
-            }
+        let Some(text) = read(&path)? else {
+            return Ok(None);
         };
-        let kept: Kept = serde_json::from_slice(&text).map_err(|error| Error::StateFormat {
+        let unreadable = |reason: String| Error::StateFormat {
             path: path.clone(),
-            reason: error.to_string(),
-        })?;
-        if kept.layout != LAYOUT {
-            let reason = format!(
-                "its layout is {}, and this version reads {LAYOUT}",
-                kept.layout
-            );
-            return Err(Error::StateFormat { path, reason });
+            reason,
+        };
+        let layout: Layout =
+            serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+        if layout.layout != LAYOUT {
+            let (its, ours) = (layout.layout, LAYOUT);
+            return Err(unreadable(format!(
+                "its layout is {its}, and this version reads {ours}"
+            )));
         }
+        let mut kept: Kept =
+            serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+        self.replay(&mut kept)?;
         Ok(Some(kept))
     }
 
-    pub(crate) fn save(&self, kept: &Kept) -> Result<(), Error> {
+    fn replay(&self, kept: &mut Kept) -> Result<(), Error> {
+        let path = self.root.join(LOG);
+        let Some(log) = read(&path)? else {
+            return Ok(());
+        };
+        // What follows the last line end was being written when the emulator was killed, and was never answered.
+        let whole = log.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        for line in log[..whole].split(|byte| *byte == b'\n') {
+            if line.is_empty() {
+                continue;
+            }
+            let entry: Entry =
+                serde_json::from_slice(line).map_err(|error| Error::StateFormat {
+                    path: path.clone(),
+                    reason: error.to_string(),
+                })?;
+            kept.apply(entry);
+        }
+        Ok(())
+    }
+
+    /// Writes everything anew and empties the log.
+    pub(crate) fn checkpoint(&self, kept: &Kept) -> Result<(), Error> {
         let path = self.root.join(STATE);
-        let text = serde_json::to_vec_pretty(kept).map_err(|error| Error::StateFormat {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = serde_json::to_vec(kept).map_err(|error| Error::StateFormat {
             path: path.clone(),
             reason: error.to_string(),
         })?;
-        replace(&path, &text).map_err(failed("write", &path))
+        replace(&path, &text).map_err(failed("write", &path))?;
+        let path = self.root.join(LOG);
+        // Lines that a kill leaves here now repeat what the file already holds.
+        replace(&path, b"").map_err(failed("write", &path))?;
+        let file = fs::OpenOptions::new().append(true).open(&path);
+        *log = Some(file.map_err(failed("open", &path))?);
+        Ok(())
+    }
+
+    /// Adds lines to the log. They are the system's when this returns, so that no kill of this process loses them.
+    pub(crate) fn append(&self, entries: &[Entry]) -> Result<(), Error> {
+        let path = self.root.join(LOG);
+        let mut lines = Vec::new();
+        for entry in entries {
+            serde_json::to_writer(&mut lines, entry).map_err(|error| Error::StateFormat {
+                path: path.clone(),
+                reason: error.to_string(),
+            })?;
+            lines.push(b'\n');
+        }
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        match log.as_mut() {
+            Some(log) => log.write_all(&lines).map_err(failed("write", &path)),
+            None => Ok(()),
+        }
     }
 
     /// The signing key of an earlier run.
     pub(crate) fn key(&self) -> Result<Option<Vec<u8>>, Error> {
-        let path = self.root.join(KEY);
-        match fs::read(&path) {
-            Ok(key) => Ok(Some(key)),
-            Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(Error::StateFile {
-                doing: "read",
-                path,
-                source,
-            }),
-        }
+        read(&self.root.join(KEY))
     }
 
     pub(crate) fn save_key(&self, pkcs8: &[u8]) -> Result<(), Error> {
         let path = self.root.join(KEY);
         replace(&path, pkcs8).map_err(failed("write", &path))
+    }
+}
+
+#[derive(Deserialize)]
+struct Layout {
+    layout: u32,
+}
+
+impl Kept {
+    fn apply(&mut self, entry: Entry) {
+        match entry {
+            Entry::Project(id, project) => {
+                let place = self.projects.iter().position(|known| known.id == id);
+                match (place, project) {
+                    (Some(place), Some(mut project)) => {
+                        project.branches = std::mem::take(&mut self.projects[place].branches);
+                        self.projects[place] = *project;
+                    }
+                    (place, project) => put(&mut self.projects, place, project.map(|it| *it)),
+                }
+            }
+            Entry::Branch(project, id, branch) => {
+                let found = self.projects.iter_mut().find(|known| known.id == project);
+                if let Some(project) = found {
+                    let place = project.branches.iter().position(|known| known.id == id);
+                    put(&mut project.branches, place, branch.map(|it| *it));
+                }
+            }
+            Entry::Catalog(id, catalog) => {
+                let place = self.catalogs.iter().position(|known| known.id == id);
+                put(&mut self.catalogs, place, catalog);
+            }
+            Entry::SyncedTable(id, table) => {
+                let place = self.synced_tables.iter().position(|known| known.id == id);
+                put(&mut self.synced_tables, place, table.map(|it| *it));
+            }
+            Entry::Source(name, source) => {
+                let place = self.sources.iter().position(|known| known.name == name);
+                put(&mut self.sources, place, source);
+            }
+            Entry::Operation(name, operation) => {
+                let place = self.operations.iter().rposition(|known| known.name == name);
+                put(&mut self.operations, place, operation.map(|it| *it));
+            }
+            Entry::Network(network) => self.network = network,
+        }
+    }
+}
+
+fn put<T>(list: &mut Vec<T>, place: Option<usize>, value: Option<T>) {
+    match (place, value) {
+        (Some(place), Some(value)) => list[place] = value,
+        (Some(place), None) => drop(list.remove(place)),
+        (None, Some(value)) => list.push(value),
+        (None, None) => {}
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(failed("read", path)(source)),
     }
 }
 

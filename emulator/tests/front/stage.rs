@@ -40,6 +40,7 @@ fn endpoint(uid: &str) -> Endpoint {
         branch_uid: format!("br-{uid}"),
         pg_version: 17,
         disabled: false,
+        read_only: false,
         pooled: false,
         suspend_after_ms: None,
     }
