@@ -1,5 +1,5 @@
-"""Unified authentication beside the official SDKs of Python and JavaScript: in each environment of ``tests/auth/environments.json`` both pick
-the same type and send the same authorization, or the difference is named there.
+"""Unified authentication beside the official SDKs of Python, JavaScript, Go and Java: in each environment of
+``tests/auth/environments.json`` all pick the same type and send the same authorization, or the difference is named there.
 
 A recorder stands between the clients and the emulator. It writes down what each of them sends to the API.
 """
@@ -28,6 +28,8 @@ DATA = json.loads((Path(__file__).parents[2] / "auth" / "environments.json").rea
 CASES = DATA["cases"]
 ENDPOINT = "projects/emulator/branches/production/endpoints/primary"
 MEGABYTE = 1024 * 1024
+# What belongs to one connection, or to a body that is written anew.
+NOT_PASSED_ON = ("host", "connection", "content-length", "transfer-encoding", "accept-encoding")
 
 
 class Recorder(ThreadingHTTPServer):
@@ -50,13 +52,12 @@ class Pass(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def handle_any(self) -> None:
-        length = int(self.headers.get("content-length") or 0)
-        body = self.rfile.read(length)
+        body = self.body()
         if self.path.startswith("/api/"):
             authorization = self.headers.get("authorization") or ""
             self.server.seen.append((authorization, self.headers.get("x-databricks-workspace-id")))
         onward = http.client.HTTPConnection(self.server.control, timeout=30)
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in NOT_PASSED_ON}
         # An issuer that is asked for a token for this address makes it for the emulator's.
         path = self.path
         for written in (str, lambda url: quote(url, safe="")):
@@ -67,12 +68,22 @@ class Pass(BaseHTTPRequestHandler):
         text = answer.read().replace(f"http://{self.server.control}".encode(), self.server.url.encode())
         self.send_response(answer.status)
         for name, value in answer.getheaders():
-            if name.lower() not in ("content-length", "connection", "transfer-encoding"):
+            if name.lower() not in NOT_PASSED_ON:
                 self.send_header(name, value)
         self.send_header("content-length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
         onward.close()
+
+    def body(self) -> bytes:
+        if self.headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        chunks = []
+        while size := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
 
     do_GET = do_POST = handle_any  # noqa: N815
 
@@ -190,19 +201,21 @@ def of_sdk(env: dict[str, str], recorder: Recorder) -> tuple[str | None, list[st
     return chosen, *sent(recorder), problem
 
 
-class Script:
-    """The official JavaScript SDK in a process of its own."""
+class Witness:
+    """An official SDK in a process of its own, which reads an environment a line and answers with a line."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, command: list[str], folder: str | None = None) -> None:
         self.process = subprocess.Popen(
-            ["node", "witness.mjs"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
 
     def ask(self, env: dict[str, str]) -> dict[str, Any]:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps(env) + "\n")
         self.process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        assert line, f"{self.process.args} ended with {self.process.wait(20)}"
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def end(self) -> None:
@@ -211,17 +224,28 @@ class Script:
         self.process.wait(20)
 
 
+def given(variable: str) -> str:
+    value = os.environ.get(variable, "")
+    assert value, f"{variable} is not set; run the tests by `cargo xtask test official`"
+    return value
+
+
 @pytest.fixture(scope="module")
-def script() -> Iterator[Script]:
-    folder = os.environ.get("LAKEKEY_NODE_OFFICIAL", "")
-    assert folder, "LAKEKEY_NODE_OFFICIAL names no folder; run the tests by `cargo xtask test official`"
-    running = Script(folder)
+def witnesses() -> Iterator[dict[str, Witness]]:
+    running = {
+        "javascript": Witness(["node", "witness.mjs"], given("LAKEKEY_NODE_OFFICIAL")),
+        "go": Witness([given("LAKEKEY_GO_WITNESS")]),
+        "java": Witness(["java", "-cp", given("LAKEKEY_JAVA_WITNESS"), "com.databricks.sdk.core.Witness"]),
+    }
     yield running
-    running.end()
+    for witness in running.values():
+        witness.end()
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"].replace(" ", "-") for case in CASES])
-def test_the_same_identity(case: dict[str, Any], recorder: Recorder, script: Script, tmp_path: Path) -> None:
+def test_the_same_identity(
+    case: dict[str, Any], recorder: Recorder, witnesses: dict[str, Witness], tmp_path: Path
+) -> None:
     env = prepared(case, tmp_path, recorder)
     chosen, ours, our_workspaces, described = of_lakekey(env, recorder)
     if "auth" in case:
@@ -231,25 +255,27 @@ def test_the_same_identity(case: dict[str, Any], recorder: Recorder, script: Scr
         assert described["error"]["slug"] == case["error"], described
         assert described["error"]["hint"], described
         assert ours == []
+
+    def same(theirs_chosen: str | None, theirs: list[str]) -> bool:
+        # A type of an SDK's that then sends nothing is a refusal like ours.
+        return ours == theirs and (not ours or chosen == theirs_chosen)
+
     theirs_chosen, theirs, their_workspaces, problem = of_sdk(env, recorder)
-    # A type of the SDK's that then sends nothing is a refusal like ours.
-    same = ours == theirs and (not ours or chosen == theirs_chosen)
-    if same and our_workspaces != {None}:
+    about = {"python": (same(theirs_chosen, theirs), f"{theirs_chosen} {theirs}: {problem!r}")}
+    if about["python"][0] and our_workspaces != {None}:
         # The SDK learns a workspace's id by one request more, so only ours must be among theirs.
         assert our_workspaces == their_workspaces
-    said = script.ask(env)
-    theirs_in_script, _ = sent(recorder)
-    same_in_script = ours == theirs_in_script and (not ours or chosen == said["auth_type"])
+    for sdk, witness in witnesses.items():
+        said = witness.ask(env)
+        theirs, _ = sent(recorder)
+        about[sdk] = (same(said["auth_type"], theirs), f"{said} {theirs}")
     differs = case.get("differs", {})
-    about = {
-        "python": (same, f"{theirs_chosen} {theirs}: {problem!r}"),
-        "javascript": (same_in_script, f"{said} {theirs_in_script}"),
-    }
-    for sdk, (is_same, its) in about.items():
-        if sdk in differs:
-            assert not is_same, f"no difference from {sdk} any more: {differs[sdk]}"
-        else:
-            assert is_same, f"lakekey {chosen} {ours}; {sdk} {its}; {described}"
+    surprises = [
+        f"no difference from {sdk} any more: {differs[sdk]}" if is_same else f"{sdk} has {its}"
+        for sdk, (is_same, its) in about.items()
+        if is_same == (sdk in differs)
+    ]
+    assert not surprises, f"lakekey {chosen} {ours}; {'; '.join(surprises)}; {described}"
 
 
 def test_there_are_enough_environments_and_each_difference_is_a_known_one() -> None:

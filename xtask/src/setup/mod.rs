@@ -2,12 +2,15 @@
 //! tool is named with the way to get it; nothing is skipped, because a test that did not run looks like one that passed.
 
 pub(crate) mod artifacts;
+pub(crate) mod go;
+pub(crate) mod maven;
 pub(crate) mod node;
 pub(crate) mod npm;
 pub(crate) mod postgres;
 pub(crate) mod python;
 mod stamp;
 pub(crate) mod tools;
+pub(crate) mod witness;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

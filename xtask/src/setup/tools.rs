@@ -31,6 +31,21 @@ pub(crate) const NPM: Tool = Tool {
     purpose: "fetches the pinned Postgres binaries and the official Node client",
     advice: "Debian: apt-get install nodejs npm",
 };
+pub(crate) const GO: Tool = Tool {
+    name: "go",
+    purpose: "builds the official Go SDK's witness of unified authentication (1.25 or newer)",
+    advice: "Debian: apt-get install golang-go; macOS: brew install go",
+};
+pub(crate) const JAVAC: Tool = Tool {
+    name: "javac",
+    purpose: "compiles and runs Java programs (a JDK, 17 or newer)",
+    advice: "Debian: apt-get install default-jdk-headless",
+};
+pub(crate) const MAVEN: Tool = Tool {
+    name: "mvn",
+    purpose: "fetches and builds what is written in Java",
+    advice: "Debian: apt-get install maven",
+};
 
 /// Fails with one line per tool that is not on PATH.
 pub(crate) fn require(tools: &[Tool]) -> Result<()> {

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::count::Reader;
 use crate::repo::Repo;
 use crate::setup::artifacts::Profile;
-use crate::setup::{self, Ready, artifacts, node, npm, postgres};
+use crate::setup::{self, Ready, artifacts, node, npm, postgres, witness};
 
 /// One program that runs tests.
 pub(super) struct Step {
@@ -68,7 +68,7 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part {
         name: "official",
-        what: "unmodified official Python clients and psql against the emulator",
+        what: "unmodified official clients and psql against the emulator, and four official SDKs as witnesses of who we are",
         steps: official,
     },
     Part {
@@ -202,7 +202,8 @@ fn official(repo: &Repo) -> Result<Vec<Step>> {
         &["tests/python/official", "tests/python/auth"],
     );
     step.command
-        .env("LAKEKEY_NODE_OFFICIAL", node::official(repo)?);
+        .env("LAKEKEY_NODE_OFFICIAL", node::official(repo)?)
+        .envs(witness::variables(repo)?);
     Ok(vec![step])
 }
 

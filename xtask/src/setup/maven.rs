@@ -1,0 +1,15 @@
+//! Maven, with its repository below `target/`: nothing that is fetched lands in the user's home.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use crate::repo::Repo;
+
+/// The program `mvn`, which asks nothing and says only what went wrong.
+pub(crate) fn command(repo: &Repo) -> Command {
+    let mut local = OsString::from("-Dmaven.repo.local=");
+    local.push(repo.target("m2"));
+    let mut maven = Command::new("mvn");
+    maven.args(["--batch-mode", "--quiet"]).arg(local);
+    maven
+}

@@ -1,0 +1,67 @@
+//! The official Go and Java SDKs as witnesses of unified authentication: small programs of `tests/auth`, built below
+//! `target/`. Those of Python and JavaScript need no build.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use crate::child;
+use crate::repo::Repo;
+use crate::setup::{go, maven, stamp, tools};
+
+/// The variables by which the tests find the two programs.
+pub(crate) fn variables(repo: &Repo) -> Result<[(&'static str, OsString); 2]> {
+    Ok([
+        ("LAKEKEY_GO_WITNESS", of_go(repo)?),
+        ("LAKEKEY_JAVA_WITNESS", of_java(repo)?),
+    ])
+}
+
+fn of_go(repo: &Repo) -> Result<OsString> {
+    tools::require(&[tools::GO])?;
+    let source = repo.path("tests/auth/go");
+    child::fetching("fetching the official Go SDK", || {
+        let mut fetch = go::command(repo);
+        fetch.current_dir(&source).args(["mod", "download"]);
+        fetch
+    })?;
+    let program = repo
+        .target("auth-witness/go")
+        .with_extension(std::env::consts::EXE_EXTENSION);
+    let mut build = go::command(repo);
+    build
+        .current_dir(&source)
+        .args(["build", "-o"])
+        .arg(&program)
+        .arg(".");
+    child::loudly("building the witness of the Go SDK", &mut build)?;
+    Ok(program.into())
+}
+
+/// A class path.
+fn of_java(repo: &Repo) -> Result<OsString> {
+    tools::require(&[tools::JAVAC, tools::MAVEN])?;
+    let folder = repo.target("auth-witness/java");
+    let pom = repo.path("tests/auth/java/pom.xml");
+    let program = repo.path("tests/auth/java/src/main/java/com/databricks/sdk/core/Witness.java");
+    let mut made_from = String::new();
+    for file in [&pom, &program] {
+        made_from += &fs::read_to_string(file)
+            .with_context(|| format!("{} cannot be read", file.display()))?;
+    }
+    stamp::once(&folder, &made_from, || {
+        child::fetching("building the witness of the Java SDK", || {
+            let mut out = OsString::from("-Dout=");
+            out.push(&folder);
+            let mut build = maven::command(repo);
+            build.arg(out).arg("--file").arg(&pom).arg("compile");
+            build
+        })
+    })?;
+    Ok(env::join_paths([
+        folder.join("classes"),
+        folder.join("lib").join("*"),
+    ])?)
+}
