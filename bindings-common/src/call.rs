@@ -5,6 +5,7 @@
 //! connections never belong to a runtime that the host shuts down.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -50,6 +51,14 @@ impl<T: Send + 'static> Call<T> {
     /// How long somebody who waits by a clock of their own should wait before they give up with [`stuck`].
     pub fn patience(&self) -> Duration {
         self.limit.saturating_add(STUCK)
+    }
+
+    /// The result, if all facts are at hand; else the call, to be waited for or begun. Costs a moment of this thread.
+    pub fn here(mut self) -> Result<ControlFlow<T, Call<T>>> {
+        Ok(match self.poll_here()? {
+            Poll::Ready(value) => ControlFlow::Break(value),
+            Poll::Pending => ControlFlow::Continue(self),
+        })
     }
 
     /// Polls the work once on this thread. A login whose facts are all at hand needs no other thread, and waking one

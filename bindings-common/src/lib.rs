@@ -24,6 +24,7 @@ pub mod logs;
 pub mod plain;
 pub mod provider;
 pub mod runtime;
+pub mod table;
 pub mod version;
 
 pub use call::Call;

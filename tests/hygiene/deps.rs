@@ -16,6 +16,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("lakekey-ffi", &["lakekey"]),
     ("lakekey-python", &["lakekey-ffi"]),
     ("lakekey-node", &["lakekey-ffi"]),
+    ("lakekey-java", &["lakekey-ffi"]),
     ("lakekey-gateway", &[]),
     ("lakekey-emulator", &["lakekey-gateway"]),
     (
@@ -40,6 +41,7 @@ const GLUE: &[(&str, &[&str])] = &[
         &["pyo3", "pyo3-async-runtimes", "pyo3-build-config"],
     ),
     ("lakekey-node", &["napi", "napi-derive", "napi-build"]),
+    ("lakekey-java", &["jni"]),
 ];
 
 /// Crates that one crate alone may use.
@@ -51,6 +53,7 @@ const LIBRARIES: &[&str] = &[
     "lakekey-ffi",
     "lakekey-python",
     "lakekey-node",
+    "lakekey-java",
     "lakekey-gateway",
 ];
 const TOKIO_REFUSED: &[&str] = &["signal", "process", "full"];

@@ -1,0 +1,141 @@
+package io.lakekey;
+
+import java.time.Instant;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+import java.util.function.ToLongFunction;
+
+/**
+ * One call under way. The library calls one of {@link #credential}, {@link #connect} and {@link #failed}, once: on the
+ * caller's own thread where all facts are at hand, else on a thread of the library's, on which no code of a user ever runs.
+ */
+final class Answer<T> {
+    /** What the library gave: a {@link Failure} or the result. */
+    private final CompletableFuture<Object> given = new CompletableFuture<>();
+
+    private volatile long patience;
+
+    private Answer() {}
+
+    // Called by the library.
+
+    void patience(long millis) {
+        patience = millis;
+    }
+
+    void credential(String token, long issuedAt, long expiresAt, String endpoint, String subject) {
+        given.complete(new Credential(
+                token,
+                Instant.ofEpochMilli(issuedAt),
+                Instant.ofEpochMilli(expiresAt),
+                endpoint,
+                Optional.ofNullable(subject)));
+    }
+
+    void connect(
+            String[] pairs, String password, boolean cached, String user, String subject, String conninfo) {
+        Map<String, String> keywords = new LinkedHashMap<>();
+        for (int i = 0; i < pairs.length; i += 2) {
+            keywords.put(pairs[i], pairs[i + 1]);
+        }
+        given.complete(new ConnectParams(
+                Collections.unmodifiableMap(keywords), password, cached, user, Optional.ofNullable(subject), conninfo));
+    }
+
+    void failed(
+            int code,
+            String slug,
+            String message,
+            String hint,
+            int httpStatus,
+            String requestId,
+            boolean retryable,
+            String[] causes,
+            long thrown) {
+        given.complete(new Failure(code, slug, message, hint, httpStatus, requestId, retryable, causes, thrown));
+    }
+
+    /** Begins a call and waits for it: parked, so that a virtual thread gives its carrier back. An interrupt ends the wait. */
+    static <T> T await(ToLongFunction<Answer<T>> begin) {
+        Answer<T> answer = new Answer<>();
+        long call = begin.applyAsLong(answer);
+        try {
+            return call == 0 ? answer.result() : answer.later();
+        } catch (InterruptedException interrupt) {
+            Thread.currentThread().interrupt();
+            throw Failure.cancelled("the thread was interrupted while it waited").exception(interrupt);
+        } finally {
+            Native.cancel(call);
+            LakekeyLog.handOver();
+        }
+    }
+
+    /** Begins a call. Its future is completed by the executor; when others complete or cancel it, the call ends. */
+    static <T, R> CompletableFuture<R> begin(
+            Executor executor, ToLongFunction<Answer<T>> begin, Function<T, R> convert) {
+        Answer<T> answer = new Answer<>();
+        CompletableFuture<R> future = new CompletableFuture<>();
+        long call;
+        try {
+            call = begin.applyAsLong(answer);
+        } catch (LakekeyException problem) {
+            future.completeExceptionally(problem);
+            return future;
+        }
+        if (call == 0) {
+            answer.tell(future, convert);
+            return future;
+        }
+        future.whenComplete((value, problem) -> Native.cancel(call));
+        answer.given.thenRun(() -> {
+            try {
+                executor.execute(() -> answer.tell(future, convert));
+            } catch (RejectedExecutionException shutDown) {
+                answer.tell(future, convert);
+            }
+        });
+        return future;
+    }
+
+    private T later() throws InterruptedException {
+        try {
+            given.get(patience, TimeUnit.MILLISECONDS);
+        } catch (TimeoutException late) {
+            throw Failure.timeout(
+                            "no answer from lakekey's threads within " + patience + " ms",
+                            "They are starved or stopped: look at the load of this machine and the limits of this process")
+                    .exception(late);
+        } catch (ExecutionException never) {
+            throw new IllegalStateException(never);
+        }
+        return result();
+    }
+
+    private <R> void tell(CompletableFuture<R> future, Function<T, R> convert) {
+        try {
+            future.complete(convert.apply(result()));
+        } catch (LakekeyException problem) {
+            future.completeExceptionally(problem);
+        } finally {
+            LakekeyLog.handOver();
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private T result() {
+        Object outcome = given.getNow(null);
+        if (outcome instanceof Failure failure) {
+            throw failure.exception();
+        }
+        return (T) outcome;
+    }
+}

@@ -1,0 +1,302 @@
+package io.lakekey;
+
+import java.lang.ref.Reference;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.function.ToLongFunction;
+
+/**
+ * Mints, keeps and rotates database credentials. Making one does no I/O and starts no thread.
+ *
+ * <p>Clients of one process share credentials, so one per pool is as good as one for all. All methods may be called by any
+ * thread at any time, {@link #close} as well: calls under way then end by themselves, later ones throw
+ * {@link LakekeyException.Closed}.
+ *
+ * <p>A call that has to wait parks its thread, so virtual threads give their carrier back. An interrupt ends the wait with
+ * {@link LakekeyException.Cancelled} and leaves the thread interrupted. The {@code ...Async} methods never wait: what they
+ * have to say, an unusable argument too, comes by their future; cancelling or completing that ends the call. What others wait
+ * for as well goes on.
+ *
+ * <p>All methods throw {@link LakekeyException}, whose slug says what went wrong: {@code AUTH_DENIED},
+ * {@code TARGET_NOT_FOUND}, {@code HTTP_CONNECT}, {@code TIMEOUT}, ...
+ */
+public final class LakekeyClient implements AutoCloseable {
+    private final long number;
+    private final Forgotten open;
+    private final Executor executor;
+
+    // Held for the library, which holds it weakly.
+    private final Source source;
+
+    /** The text that was looked up last, while the library's stamp stays the same. */
+    private volatile Shown shown;
+
+    private record Shown(long stamp, String target, String token) {}
+
+    private LakekeyClient(long number, Source source, Executor executor) {
+        this.number = number;
+        this.source = source;
+        this.executor = executor;
+        this.open = Forgotten.watch(this, number);
+    }
+
+    /**
+     * {@return a client with everything from the environment and {@code ~/.databrickscfg}}
+     */
+    public static LakekeyClient create() {
+        return create(ClientOptions.builder().build());
+    }
+
+    /**
+     * {@return a client}
+     *
+     * @param options what it is made from
+     */
+    public static LakekeyClient create(ClientOptions options) {
+        NativeLibrary.load();
+        long number = Native.open(
+                options.pairs(), options.target, ConnectRequest.millis(options.timeout), options.product, options.source);
+        Executor executor = options.executor == null ? new CompletableFuture<>().defaultExecutor() : options.executor;
+        return new LakekeyClient(number, options.source, executor);
+    }
+
+    /**
+     * {@return a database credential's token: the password of one login}
+     */
+    public String token() {
+        return token((String) null);
+    }
+
+    /**
+     * {@return a database credential's token: the password of one login}
+     *
+     * @param target the database server; null for the client's own
+     */
+    public String token(String target) {
+        // Taken before the look, so that what happens meanwhile is not missed.
+        long stamp = Native.stamp();
+        Shown last = shown;
+        if (last != null && last.stamp == stamp && Objects.equals(last.target, target)) {
+            return last.token;
+        }
+        String token = peek(target);
+        if (token == null) {
+            return credential(target).token();
+        }
+        if (stamp != Native.NO_STAMP) {
+            // The same text again, so that those who keep it share it.
+            if (last != null && last.token.equals(token)) {
+                token = last.token;
+            }
+            shown = new Shown(stamp, target, token);
+        }
+        LakekeyLog.handOver();
+        return token;
+    }
+
+    /**
+     * {@return a database credential's token: the password of one login}
+     *
+     * @param request its target, ttl and timeout count
+     */
+    public String token(ConnectRequest request) {
+        return credential(request).token();
+    }
+
+    /** {@return the token, later} */
+    public CompletableFuture<String> tokenAsync() {
+        return tokenAsync((String) null);
+    }
+
+    /**
+     * {@return the token, later}
+     *
+     * @param target the database server; null for the client's own
+     */
+    public CompletableFuture<String> tokenAsync(String target) {
+        return tokenAsync(ConnectRequest.of(target));
+    }
+
+    /**
+     * {@return the token, later}
+     *
+     * @param request its target, ttl and timeout count
+     */
+    public CompletableFuture<String> tokenAsync(ConnectRequest request) {
+        return Answer.begin(executor, credentialOf(request), Credential::token);
+    }
+
+    /** {@return a database credential with its times and identity} */
+    public Credential credential() {
+        return credential(ConnectRequest.usual());
+    }
+
+    /**
+     * {@return a database credential with its times and identity}
+     *
+     * @param target the database server; null for the client's own
+     */
+    public Credential credential(String target) {
+        return credential(ConnectRequest.of(target));
+    }
+
+    /**
+     * {@return a database credential with its times and identity}
+     *
+     * @param request its target, ttl and timeout count
+     */
+    public Credential credential(ConnectRequest request) {
+        return Answer.await(credentialOf(request));
+    }
+
+    /** {@return a credential, later} */
+    public CompletableFuture<Credential> credentialAsync() {
+        return credentialAsync(ConnectRequest.usual());
+    }
+
+    /**
+     * {@return a credential, later}
+     *
+     * @param request its target, ttl and timeout count
+     */
+    public CompletableFuture<Credential> credentialAsync(ConnectRequest request) {
+        return Answer.begin(executor, credentialOf(request), credential -> credential);
+    }
+
+    /** {@return everything that a driver needs for one login} */
+    public ConnectParams connectParams() {
+        return connectParams(ConnectRequest.usual());
+    }
+
+    /**
+     * {@return everything that a driver needs for one login}
+     *
+     * @param target the database server; null for the client's own
+     */
+    public ConnectParams connectParams(String target) {
+        return connectParams(ConnectRequest.of(target));
+    }
+
+    /**
+     * {@return everything that a driver needs for one login}
+     *
+     * @param request what the connection may differ in
+     */
+    public ConnectParams connectParams(ConnectRequest request) {
+        return Answer.await(connectOf(request));
+    }
+
+    /** {@return everything that a driver needs for one login, later} */
+    public CompletableFuture<ConnectParams> connectParamsAsync() {
+        return connectParamsAsync(ConnectRequest.usual());
+    }
+
+    /**
+     * {@return everything that a driver needs for one login, later}
+     *
+     * @param request what the connection may differ in
+     */
+    public CompletableFuture<ConnectParams> connectParamsAsync(ConnectRequest request) {
+        return Answer.begin(executor, connectOf(request), params -> params);
+    }
+
+    /** Starts what a first login needs and returns at once; errors are left to that login. */
+    public void prepare() {
+        prepare(ConnectRequest.usual());
+    }
+
+    /**
+     * Starts what a first such login needs and returns at once; errors are left to that login.
+     *
+     * @param request what the connection may differ in
+     */
+    public void prepare(ConnectRequest request) {
+        try {
+            Native.prepare(
+                    number,
+                    request.texts(),
+                    request.nativePort(),
+                    ConnectRequest.millis(request.ttl()),
+                    ConnectRequest.millis(request.timeout()));
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    /**
+     * Takes a token out of the cache because Postgres refused it.
+     *
+     * @param token the token
+     * @return whether a fresh one is due, so that one more login is worth trying
+     */
+    public boolean invalidate(String token) {
+        try {
+            return Native.invalidate(number, token);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    /**
+     * {@return a client that is the user of this token and nobody else}
+     *
+     * <p>It has credentials of its own, never falls back to the app's identity, and ends with the token. The 1000 users of the
+     * last calls are kept, so call this anew for each request.
+     *
+     * @param token such as the one in an app's {@code X-Forwarded-Access-Token} header
+     */
+    public LakekeyClient asUser(String token) {
+        try {
+            return new LakekeyClient(Native.asUser(number, token), source, executor);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    /** Ends the client: later calls throw {@link LakekeyException.Closed}. Harmless when repeated, and from any thread. */
+    @Override
+    public void close() {
+        open.close();
+        shown = null;
+    }
+
+    private String peek(String target) {
+        try {
+            return Native.peek(number, target);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    private ToLongFunction<Answer<Credential>> credentialOf(ConnectRequest request) {
+        return answer -> {
+            try {
+                return Native.credential(
+                        number,
+                        request.target(),
+                        ConnectRequest.millis(request.ttl()),
+                        ConnectRequest.millis(request.timeout()),
+                        answer);
+            } finally {
+                Reference.reachabilityFence(this);
+            }
+        };
+    }
+
+    private ToLongFunction<Answer<ConnectParams>> connectOf(ConnectRequest request) {
+        return answer -> {
+            try {
+                return Native.connect(
+                        number,
+                        request.texts(),
+                        request.nativePort(),
+                        ConnectRequest.millis(request.ttl()),
+                        ConnectRequest.millis(request.timeout()),
+                        answer);
+            } finally {
+                Reference.reachabilityFence(this);
+            }
+        };
+    }
+}

@@ -1,0 +1,208 @@
+//! The client as Java sees it. Its public face is the class `LakekeyClient`.
+
+use std::sync::Arc;
+
+use jni::objects::{JClass, JObject, JObjectArray, JString};
+use jni::refs::IntoAuto;
+use jni::sys::{jint, jlong};
+use jni::{Env, EnvUnowned, jni_mangle};
+use lakekey_ffi::plain::{ConnectRequest, CredentialRequest, Options};
+use lakekey_ffi::provider::HostTokenProvider;
+use lakekey_ffi::table::Table;
+use lakekey_ffi::{Code, FfiError, Handle, glance};
+
+use crate::answer::start;
+use crate::entry::{Result, enter};
+use crate::provider::Callback;
+use crate::text;
+
+/// The clients that Java has not closed.
+static CLIENTS: Table<Handle> = Table::new();
+
+fn client(number: jlong) -> Result<Arc<Handle>> {
+    u64::try_from(number)
+        .ok()
+        .and_then(|number| CLIENTS.get(number))
+        .ok_or_else(|| FfiError::new(Code::Closed, "the client was closed").into())
+}
+
+fn keep(handle: Handle) -> jlong {
+    jlong::try_from(CLIENTS.put(handle)).unwrap_or(0)
+}
+
+/// Makes a client. No I/O, no thread. `settings` are names and values by turns.
+#[jni_mangle("io.lakekey.Native")]
+pub extern "system" fn open<'local>(
+    env: EnvUnowned<'local>,
+    native: JClass<'local>,
+    settings: JObjectArray<'local, JString<'local>>,
+    target: JString<'local>,
+    timeout: jlong,
+    product: JString<'local>,
+    source: JObject<'local>,
+) -> jlong {
+    enter(env, &native, |env| {
+        let settings = text::list(env, "settings", &settings)?;
+        let options = Options {
+            settings: settings
+                .chunks_exact(2)
+                .map(|pair| (pair[0].clone(), pair[1].clone()))
+                .collect(),
+            target: text::optional(env, &target)?,
+            timeout_ms: text::millis(timeout),
+            product: text::optional(env, &product)?,
+        };
+        let provider = if source.is_null() {
+            None
+        } else {
+            let callback = Callback::new(env, &source)?;
+            Some(Arc::new(callback) as Arc<dyn HostTokenProvider>)
+        };
+        Ok(keep(Handle::new(options, provider)?))
+    })
+}
+
+/// A client that is the user of this token and nobody else.
+#[jni_mangle("io.lakekey.Native", "asUser")]
+pub extern "system" fn as_user<'local>(
+    env: EnvUnowned<'local>,
+    native: JClass<'local>,
+    number: jlong,
+    token: JString<'local>,
+) -> jlong {
+    enter(env, &native, |env| {
+        let token = text::required(env, "token", &token)?;
+        Ok(keep(client(number)?.as_user(token)?))
+    })
+}
+
+/// A number that stays the same while what was just looked up may be used again; 0 where there is none.
+#[jni_mangle("io.lakekey.Native")]
+pub extern "system" fn stamp<'local>(_env: EnvUnowned<'local>, _native: JClass<'local>) -> jlong {
+    glance::stamp().map_or(0, u64::cast_signed)
+}
+
+/// The token, if it is here and nothing is to be done about it.
+#[jni_mangle("io.lakekey.Native")]
+pub extern "system" fn peek<'local>(
+    env: EnvUnowned<'local>,
+    native: JClass<'local>,
+    number: jlong,
+    target: JString<'local>,
+) -> JString<'local> {
+    enter(env, &native, |env| {
+        let target = text::optional(env, &target)?;
+        let lease = client(number)?.peek(target.as_deref());
+        text::java(env, lease.as_ref().map(lakekey_ffi::Lease::token))
+    })
+}
+
+/// A credential, minted if need be.
+#[jni_mangle("io.lakekey.Native")]
+pub extern "system" fn credential<'local>(
+    env: EnvUnowned<'local>,
+    native: JClass<'local>,
+    number: jlong,
+    target: JString<'local>,
+    ttl: jlong,
+    timeout: jlong,
+    answer: JObject<'local>,
+) -> jlong {
+    enter(env, &native, |env| {
+        let request = CredentialRequest {
+            target: text::optional(env, &target)?,
+            ttl_ms: text::millis(ttl),
+            timeout_ms: text::millis(timeout),
+        };
+        start(env, client(number)?.credential(request), &answer)
+    })
+}
+
+/// Everything that a driver needs for one login.
+#[jni_mangle("io.lakekey.Native")]
+pub extern "system" fn connect<'local>(
+    env: EnvUnowned<'local>,
+    native: JClass<'local>,
+    number: jlong,
+    texts: JObjectArray<'local, JString<'local>>,
+    port: jint,
+    ttl: jlong,
+    timeout: jlong,
+    answer: JObject<'local>,
+) -> jlong {
+    enter(env, &native, |env| {
+        let request = wanted(env, &texts, port, ttl, timeout)?;
+        start(env, client(number)?.connect_params(request), &answer)
+    })
+}
+
+/// Starts what a first such login needs, side by side, and returns at once.
+#[jni_mangle("io.lakekey.Native")]
+pub extern "system" fn prepare<'local>(
+    env: EnvUnowned<'local>,
+    native: JClass<'local>,
+    number: jlong,
+    texts: JObjectArray<'local, JString<'local>>,
+    port: jint,
+    ttl: jlong,
+    timeout: jlong,
+) {
+    enter(env, &native, |env| {
+        let request = wanted(env, &texts, port, ttl, timeout)?;
+        Ok(client(number)?.prepare(request)?)
+    })
+}
+
+/// `texts`: target, database, user, sslmode and sslrootcert, null where left out.
+fn wanted(
+    env: &mut Env<'_>,
+    texts: &JObjectArray<'_, JString<'_>>,
+    port: jint,
+    ttl: jlong,
+    timeout: jlong,
+) -> Result<ConnectRequest> {
+    let mut text = |index| {
+        let text = texts.get_element(env, index)?;
+        let text = text.auto();
+        text::optional(env, &text)
+    };
+    Ok(ConnectRequest {
+        target: text(0)?,
+        database: text(1)?,
+        user: text(2)?,
+        sslmode: text(3)?,
+        sslrootcert: text(4)?,
+        port: text::port(port)?,
+        ttl_ms: text::millis(ttl),
+        timeout_ms: text::millis(timeout),
+    })
+}
+
+/// Takes a token out of the cache because Postgres refused it; whether a fresh one is due.
+#[jni_mangle("io.lakekey.Native")]
+pub extern "system" fn invalidate<'local>(
+    env: EnvUnowned<'local>,
+    native: JClass<'local>,
+    number: jlong,
+    token: JString<'local>,
+) -> bool {
+    enter(env, &native, |env| {
+        let token = text::required(env, "token", &token)?;
+        Ok(client(number)?.invalidate(&token)?)
+    })
+}
+
+/// Ends the client: later calls fail, calls under way end by themselves. Harmless when repeated.
+#[jni_mangle("io.lakekey.Native")]
+pub extern "system" fn close<'local>(
+    env: EnvUnowned<'local>,
+    native: JClass<'local>,
+    number: jlong,
+) {
+    enter(env, &native, |_| {
+        let closed = u64::try_from(number)
+            .ok()
+            .and_then(|number| CLIENTS.take(number));
+        Ok(closed.map_or(Ok(()), |handle| handle.close())?)
+    })
+}

@@ -1,0 +1,88 @@
+//! Errors on their way to Java, where `Failure` makes exceptions of them.
+
+use jni::EnvUnowned;
+use jni::objects::{JClass, JObject, JString, JValue};
+use jni::sys::jint;
+use jni::{Env, jni_mangle, jni_sig, jni_str};
+use lakekey_ffi::FfiError;
+
+use crate::entry::{Result, enter};
+use crate::provider::Thrown;
+use crate::text;
+
+/// Throws: `Native.raise` makes the exception, so that no class is looked up here.
+pub(crate) fn raise(env: &mut Env<'_>, native: &JClass<'_>, error: FfiError) -> Result<()> {
+    let failure = Failure::new(env, error)?;
+    env.call_static_method(
+        native,
+        jni_str!("raise"),
+        jni_sig!("(ILjava/lang/String;Ljava/lang/String;Ljava/lang/String;ILjava/lang/String;Z[Ljava/lang/String;J)V"),
+        &failure.arguments(),
+    )?;
+    Ok(())
+}
+
+/// The facts of an error as arguments of a Java method.
+pub(crate) struct Failure<'local> {
+    code: jint,
+    slug: JString<'local>,
+    message: JString<'local>,
+    hint: JString<'local>,
+    http_status: jint,
+    request_id: JString<'local>,
+    retryable: bool,
+    causes: JObject<'local>,
+    thrown: i64,
+}
+
+impl<'local> Failure<'local> {
+    pub(crate) fn new(env: &mut Env<'local>, error: FfiError) -> Result<Failure<'local>> {
+        let error = error.into_facts();
+        let causes: Vec<&str> = error.causes.iter().map(String::as_str).collect();
+        Ok(Failure {
+            code: error.code.into(),
+            slug: text::java(env, Some(error.slug))?,
+            message: text::java(env, Some(&error.message))?,
+            hint: text::java(env, error.hint.as_deref())?,
+            http_status: error.http_status.map_or(-1, jint::from),
+            request_id: text::java(env, error.request_id.as_deref())?,
+            retryable: error.retryable,
+            causes: text::array(env, &causes)?,
+            thrown: error
+                .host_cause
+                .and_then(|cause| cause.downcast_ref::<Thrown>().map(|thrown| thrown.0))
+                .unwrap_or(-1),
+        })
+    }
+
+    pub(crate) fn arguments(&self) -> [JValue<'_>; 9] {
+        [
+            JValue::Int(self.code),
+            JValue::Object(&self.slug),
+            JValue::Object(&self.message),
+            JValue::Object(&self.hint),
+            JValue::Int(self.http_status),
+            JValue::Object(&self.request_id),
+            JValue::Bool(self.retryable),
+            JValue::Object(&self.causes),
+            JValue::Long(self.thrown),
+        ]
+    }
+}
+
+/// Throws the error for an argument that cannot be used.
+#[jni_mangle("io.lakekey.Native", "refuseArgument")]
+pub extern "system" fn refuse_argument<'local>(
+    env: EnvUnowned<'local>,
+    native: JClass<'local>,
+    name: JString<'local>,
+    problem: JString<'local>,
+) {
+    enter(env, &native, |env| {
+        let (name, problem) = (
+            text::required(env, "name", &name)?,
+            text::required(env, "problem", &problem)?,
+        );
+        Err(FfiError::argument(&name, problem).into())
+    })
+}
