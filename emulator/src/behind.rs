@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lakekey_gateway::Session;
 
 use crate::certs::Certificates;
@@ -31,6 +32,18 @@ impl Time for Clock {
         u64::try_from(self.now().as_millisecond()).unwrap_or(0)
     }
 
+    fn now(&self) -> Timestamp {
+        Self::now(self)
+    }
+
+    fn real_at(&self, shown: Timestamp) -> Option<Timestamp> {
+        Self::real_at(self, shown)
+    }
+
+    fn shown_at(&self, real: Timestamp) -> Timestamp {
+        Self::shown_at(self, real)
+    }
+
     fn changed(&self) -> tokio::sync::watch::Receiver<u64> {
         self.changes()
     }
@@ -50,6 +63,11 @@ impl Behind {
             strict_version: false,
         };
         let clock = lakebase.clock.clone();
+        let record = state_dir.join("clock.jsonl");
+        clock.keep_record(&record).map_err(PostgresError::file(
+            "keep the record of the clock in",
+            &record,
+        ))?;
         let fleet = Fleet::open(fleet_options, options.pg_version, lakebase.clone(), clock).await?;
         let certificates = Certificates::open(&state_dir)?;
         let front_options = FrontOptions {

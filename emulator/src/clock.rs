@@ -4,6 +4,8 @@
 //! move an hour forward in a millisecond. If one of them read the system's clock instead, a test of time would be
 //! either slow or wrong. Whoever waits for a moment is told at once when the clock is changed.
 
+use std::io;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::Error;
+use crate::shown::Shown;
 
 /// The most that one wait sleeps before it looks at the clock again: a bound for rates close to zero.
 const LONGEST_NAP: Duration = Duration::from_hours(1);
@@ -20,6 +23,7 @@ const LONGEST_NAP: Duration = Duration::from_hours(1);
 #[derive(Debug)]
 pub struct Clock {
     anchor: Mutex<Anchor>,
+    record: Mutex<Shown>,
     changed: watch::Sender<u64>,
 }
 
@@ -63,13 +67,17 @@ pub struct ClockReading {
 
 impl Default for Clock {
     fn default() -> Self {
+        let anchor = Anchor {
+            real: Instant::now(),
+            shown: Timestamp::now(),
+            rate: 1.0,
+            frozen: false,
+        };
+        let mut record = Shown::default();
+        record.note(anchor.shown, anchor.shown, anchor.rate);
         Self {
-            anchor: Mutex::new(Anchor {
-                real: Instant::now(),
-                shown: Timestamp::now(),
-                rate: 1.0,
-                frozen: false,
-            }),
+            anchor: Mutex::new(anchor),
+            record: Mutex::new(record),
             changed: watch::Sender::new(0),
         }
     }
@@ -137,7 +145,7 @@ impl Clock {
             if let Some(freeze) = change.freeze {
                 next.frozen = freeze;
             }
-            *held = next;
+            self.turn(&mut held, next);
         }
         self.changed.send_modify(|generation| *generation += 1);
         Ok(self.reading())
@@ -153,11 +161,12 @@ impl Clock {
                 .shown_at(real)
                 .saturating_add(by)
                 .unwrap_or(Timestamp::MAX);
-            *held = Anchor {
+            let next = Anchor {
                 real,
                 shown,
                 ..*held
             };
+            self.turn(&mut held, next);
         }
         self.changed.send_modify(|generation| *generation += 1);
     }
@@ -167,24 +176,28 @@ impl Clock {
         {
             let mut held = self.anchor();
             let real = Instant::now();
-            *held = Anchor {
+            let next = Anchor {
                 real,
                 shown: held.shown_at(real),
                 frozen,
                 ..*held
             };
+            self.turn(&mut held, next);
         }
         self.changed.send_modify(|generation| *generation += 1);
     }
 
     /// Real time again, at its own pace.
     pub fn reset(&self) {
-        *self.anchor() = Anchor {
-            real: Instant::now(),
-            shown: Timestamp::now(),
-            rate: 1.0,
-            frozen: false,
-        };
+        {
+            let next = Anchor {
+                real: Instant::now(),
+                shown: Timestamp::now(),
+                rate: 1.0,
+                frozen: false,
+            };
+            self.turn(&mut self.anchor(), next);
+        }
         self.changed.send_modify(|generation| *generation += 1);
     }
 
@@ -217,6 +230,32 @@ impl Clock {
                     .await;
             }
         }
+    }
+
+    /// The last moment of the machine's clock at which this one showed `shown` or was moved on past it; `None`: it has
+    /// been told nothing of so long ago.
+    pub(crate) fn real_at(&self, shown: Timestamp) -> Option<Timestamp> {
+        self.record().real_at(shown, Timestamp::now())
+    }
+
+    /// What this clock showed at a moment of the machine's clock.
+    pub(crate) fn shown_at(&self, real: Timestamp) -> Timestamp {
+        self.record().shown_at(real)
+    }
+
+    /// Remembers in a file what was shown when, and what an earlier run left there.
+    pub(crate) fn keep_record(&self, path: &Path) -> io::Result<()> {
+        self.record().keep_in(path)
+    }
+
+    fn turn(&self, held: &mut Anchor, next: Anchor) {
+        let rate = if next.frozen { 0.0 } else { next.rate };
+        self.record().note(Timestamp::now(), next.shown, rate);
+        *held = next;
+    }
+
+    fn record(&self) -> std::sync::MutexGuard<'_, Shown> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn anchor(&self) -> std::sync::MutexGuard<'_, Anchor> {

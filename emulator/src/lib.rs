@@ -30,6 +30,7 @@ mod journal;
 mod lock;
 mod options;
 pub mod postgres;
+mod shown;
 mod state;
 mod token;
 

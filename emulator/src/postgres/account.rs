@@ -53,6 +53,13 @@ impl Account {
         self.give(dir)
     }
 
+    /// Makes a file readable and writable for this account (and root) alone.
+    pub(crate) fn make_private_file(&self, file: &Path) -> Result<(), PostgresError> {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600))
+            .map_err(PostgresError::file("protect", file))?;
+        self.give(file)
+    }
+
     /// Makes a directory (if it is not there) that this account may pass, without being able to list what is in it.
     pub(crate) fn make_passable_dir(&self, dir: &Path) -> Result<(), PostgresError> {
         fs::create_dir_all(dir).map_err(PostgresError::file("create", dir))?;

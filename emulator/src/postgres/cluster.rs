@@ -17,13 +17,16 @@ use tokio_postgres::{Client, NoTls};
 
 use super::account::Account;
 use super::error::PostgresError;
+use super::history::WAL_KEEP_SIZE;
 use super::installation::Installation;
+use super::predecessor;
 use super::template::BOOTSTRAP_ROLE;
 
 /// Becomes the server (so its process id is ours), and leaves a child that stops it when the pipe on stdin ends. A line
 /// on the pipe sends that child home.
 const SUPERVISE: &str = r#"exec 3<&0; { read -r _ <&3 || kill -QUIT $$; } >/dev/null 2>&1 & exec 3<&-; exec "$@" </dev/null"#;
 const READY_TIME: Duration = Duration::from_mins(1);
+const REPLAY_TIME: Duration = Duration::from_mins(10);
 const PROBE_PAUSE: Duration = Duration::from_millis(3);
 /// How long each signal may take before the next, harder one.
 const STOP_STEPS: [(Signal, Duration); 3] = [
@@ -31,6 +34,17 @@ const STOP_STEPS: [(Signal, Duration); 3] = [
     (Signal::QUIT, Duration::from_secs(5)),
     (Signal::KILL, Duration::from_secs(5)),
 ];
+
+/// What a server is started with.
+pub(crate) struct Launch<'a> {
+    pub(crate) branch: &'a str,
+    pub(crate) installation: &'a Installation,
+    pub(crate) account: &'a Account,
+    pub(crate) data: &'a Path,
+    pub(crate) socket_dir: &'a Path,
+    /// Settings besides those that all servers have, as `name=value`.
+    pub(crate) settings: Vec<String>,
+}
 
 /// A server process and the way to its socket.
 #[derive(Debug)]
@@ -45,25 +59,31 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Starts the server. It is not ready yet.
-    pub(crate) async fn spawn(
-        branch: &str,
-        installation: &Installation,
-        account: &Account,
-        data: &Path,
-        socket_dir: &Path,
-    ) -> Result<Self, PostgresError> {
+    pub(crate) async fn spawn(launch: Launch<'_>) -> Result<Self, PostgresError> {
+        let Launch {
+            branch,
+            installation,
+            account,
+            data,
+            socket_dir,
+            settings,
+        } = launch;
+        predecessor::clear(data).await?;
         let log = data.with_extension("log");
         let out = std::fs::File::create(&log).map_err(PostgresError::file("write", &log))?;
         let err = out
             .try_clone()
             .map_err(PostgresError::file("write", &log))?;
-        await_predecessor(data).await;
         let mut command = tokio::process::Command::new("/bin/sh");
         command
             .args(["-c", SUPERVISE, "sh"])
             .arg(installation.bin_dir.join("postgres"));
         command.arg("-D").arg(data).arg("-k").arg(socket_dir);
-        for setting in SETTINGS {
+        // The last word counts, so those of the launch come last.
+        for setting in SETTINGS
+            .into_iter()
+            .chain(settings.iter().map(String::as_str))
+        {
             command.args(["-c", setting]);
         }
         command
@@ -98,7 +118,16 @@ impl Cluster {
 
     /// Waits until the server lets somebody in. A socket alone proves nothing: it is there before the server is ready.
     pub(crate) async fn await_ready(&mut self) -> Result<(), PostgresError> {
-        let deadline = Instant::now() + READY_TIME;
+        self.await_ready_for(READY_TIME).await
+    }
+
+    /// The same for a server that replays WAL before it lets anybody in, which takes as long as there is WAL.
+    pub(crate) async fn await_ready_however_long(&mut self) -> Result<(), PostgresError> {
+        self.await_ready_for(REPLAY_TIME).await
+    }
+
+    async fn await_ready_for(&mut self, patience: Duration) -> Result<(), PostgresError> {
+        let deadline = Instant::now() + patience;
         loop {
             if self.has_ended() {
                 return Err(self.start_error("it ended"));
@@ -192,7 +221,9 @@ impl Cluster {
 
 /// `fsync` is off because a local database need not survive a power cut; `synchronous_commit` stays on because it
 /// costs nothing here and a crash of the server then loses nothing.
-const SETTINGS: [&str; 11] = [
+///
+/// Segments of the WAL are never written again under another name, so that they can be lent to a replay.
+const SETTINGS: [&str; 14] = [
     "listen_addresses=",
     "port=5432",
     "unix_socket_permissions=0700",
@@ -202,6 +233,9 @@ const SETTINGS: [&str; 11] = [
     "max_connections=110",
     "shared_buffers=32MB",
     "max_wal_size=256MB",
+    WAL_KEEP_SIZE,
+    "wal_recycle=off",
+    "wal_init_zero=off",
     "timezone=UTC",
     "log_timezone=UTC",
 ];
@@ -218,22 +252,6 @@ fn watch_end(mut child: Child) -> watch::Receiver<bool> {
         sender.send_replace(true);
     });
     receiver
-}
-
-/// The server of a killed emulator needs a moment to stop.
-async fn await_predecessor(data: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < deadline {
-        let lock = std::fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
-        let pid = lock
-            .lines()
-            .next()
-            .and_then(|line| Pid::from_raw(line.trim().parse().ok()?));
-        if pid.is_none_or(|pid| rustix::process::test_kill_process(pid).is_err()) {
-            return;
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Runs a future to its end even if the caller stops waiting: a start that is dropped half-way would leave a server

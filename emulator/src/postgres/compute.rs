@@ -1,31 +1,27 @@
-//! The life of one branch's Postgres: suspended, starting, ready, stopping.
+//! The life of one Postgres, that of a branch or of a read-only endpoint: suspended, starting, ready, stopping.
 //!
 //! All changes go through one async lock, which makes a wake single-flight: fifty clients that find the branch
 //! suspended start one server and wait for it together.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
-use super::cluster::{Cluster, detached, socket_in};
+use super::cluster::{Cluster, Launch, detached, socket_in};
 use super::error::PostgresError;
-use super::files::copy_tree;
 use super::fleet::Shared;
-use super::installation::blocking;
+use super::history::History;
+use super::point::Branch;
 use super::provision::{Wanted, provision};
-use super::template::template;
+use super::standby;
 use crate::front::directory::{ComputeState, Endpoint, MadeRole};
-
-/// The virtual clock may run faster than the real one, so nobody sleeps longer than this between two looks at it.
-const LONGEST_NAP: Duration = Duration::from_secs(1);
-/// The pause before a busy server is asked again whether it is idle.
-const BUSY_PAUSE: Duration = Duration::from_millis(200);
 
 /// A server that answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,24 +32,42 @@ pub struct Ready {
     pub generation: u64,
 }
 
+/// Stands among the endpoints for the emulator itself, which needs a server for a moment only.
+const OWN_USE: &str = "";
+
 /// What is remembered per endpoint.
 #[derive(Debug, Default)]
-struct Use {
-    suspend_after_ms: Option<u64>,
-    last_ms: Arc<AtomicU64>,
+pub(super) struct Use {
+    pub(super) suspend_after_ms: Option<u64>,
+    pub(super) last_ms: Arc<AtomicU64>,
 }
 
-/// One branch.
+/// Keeps a server from being suspended for idleness as long as it lives.
+pub(crate) struct Hold(Arc<Compute>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.holds.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// One server: that of a branch, or of a read-only endpoint of it.
 pub(crate) struct Compute {
-    shared: Arc<Shared>,
-    pub(crate) branch_uid: String,
-    pg_version: u32,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) branch: Branch,
+    /// The server of the branch, when this one only follows it.
+    primary: Option<Arc<Compute>>,
     dir: PathBuf,
     socket_dir: PathBuf,
-    ready: watch::Sender<Option<Ready>>,
+    pub(super) ready: watch::Sender<Option<Ready>>,
     state: watch::Sender<ComputeState>,
-    cluster: tokio::sync::Mutex<Option<Cluster>>,
-    endpoints: Mutex<HashMap<String, Use>>,
+    pub(super) cluster: tokio::sync::Mutex<Option<Cluster>>,
+    pub(super) endpoints: Mutex<HashMap<String, Use>>,
+    /// Taken by who reads images of this branch and by who removes old ones.
+    pub(super) images: tokio::sync::Mutex<()>,
+    holds: AtomicUsize,
+    /// Its files are gone or go: it starts never again.
+    removed: AtomicBool,
     wake_latency_ms: AtomicU64,
     failing_wakes: AtomicU32,
     pub(crate) starts: AtomicU64,
@@ -63,16 +77,20 @@ pub(crate) struct Compute {
 impl Compute {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        endpoint: &Endpoint,
+        branch: Branch,
+        primary: Option<Arc<Self>>,
         dir: PathBuf,
-        socket_dir: PathBuf,
     ) -> Arc<Self> {
+        let socket_dir = shared.socket_dir();
         Arc::new(Self {
             shared,
-            branch_uid: endpoint.branch_uid.clone(),
-            pg_version: endpoint.pg_version,
+            branch,
+            primary,
             dir,
             socket_dir,
+            images: tokio::sync::Mutex::default(),
+            holds: AtomicUsize::new(0),
+            removed: AtomicBool::new(false),
             ready: watch::Sender::new(None),
             state: watch::Sender::new(ComputeState::Suspended),
             cluster: tokio::sync::Mutex::new(None),
@@ -82,6 +100,37 @@ impl Compute {
             starts: AtomicU64::new(0),
             suspends: AtomicU64::new(0),
         })
+    }
+
+    /// Its cluster's files.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn socket_dir(&self) -> &Path {
+        &self.socket_dir
+    }
+
+    pub(crate) fn history(&self) -> History {
+        History::in_dir(&self.dir)
+    }
+
+    /// Keeps it from being suspended for idleness.
+    pub(crate) fn hold(self: &Arc<Self>) -> Hold {
+        self.holds.fetch_add(1, Ordering::AcqRel);
+        Hold(Arc::clone(self))
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.holds.load(Ordering::Acquire) > 0
+    }
+
+    pub(super) fn is_primary(&self) -> bool {
+        self.primary.is_none()
     }
 
     pub(crate) fn state(&self) -> ComputeState {
@@ -132,6 +181,29 @@ impl Compute {
             .unwrap_or(Err(PostgresError::ShuttingDown))
     }
 
+    /// Starts it for the emulator's own need; it is suspended again as soon as nobody else uses it.
+    ///
+    /// Boxed, because the start of a standby may need that of its primary.
+    pub(crate) fn wake_for_itself(
+        self: &Arc<Self>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), PostgresError>> + Send>> {
+        {
+            let mut endpoints = self
+                .endpoints
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let used = endpoints.entry(OWN_USE.to_owned()).or_default();
+            used.suspend_after_ms = Some(0);
+        }
+        let compute = Arc::clone(self);
+        Box::pin(async move {
+            detached(async move { compute.wake_alone("the emulator itself").await })
+                .await
+                .unwrap_or(Err(PostgresError::ShuttingDown))
+                .map(drop)
+        })
+    }
+
     async fn wake_alone(self: Arc<Self>, endpoint: &str) -> Result<Ready, PostgresError> {
         let mut slot = self.cluster.lock().await;
         if let Some(ready) = self.ready.borrow().clone() {
@@ -139,6 +211,9 @@ impl Compute {
         }
         if self.shared.is_closing() {
             return Err(PostgresError::ShuttingDown);
+        }
+        if self.removed.load(Ordering::Acquire) {
+            return Err(PostgresError::NoSuchBranch(self.branch.uid.clone()));
         }
         if let Some(cluster) = slot.as_mut().filter(|cluster| !cluster.has_ended()) {
             // Somebody saw it not ready; it may be starting again after the crash of a backend.
@@ -170,7 +245,7 @@ impl Compute {
                 Ok(ready)
             }
             Err(error) => {
-                warn!(branch = %self.branch_uid, %error, "cannot start Postgres");
+                warn!(branch = %self.branch.uid, %error, "cannot start Postgres");
                 self.set_state(ComputeState::Suspended);
                 Err(error)
             }
@@ -193,64 +268,75 @@ impl Compute {
             self.wake_latency_ms.load(Ordering::Relaxed),
         ))
         .await;
-        let (account, cache) = (&self.shared.account, &self.shared.cache_dir);
-        let installation = self.shared.installation(self.pg_version).await?;
-        let data = self.dir.join("data");
-        if !data.exists() {
-            account.make_passable_dir(&self.dir)?;
-            let template = template(&installation, cache, account).await?;
-            let (draft, target, owner) = (self.dir.join("draft"), data.clone(), account.clone());
-            blocking(move || {
-                // Left over from an emulator that was killed while copying.
-                let _ = std::fs::remove_dir_all(&draft);
-                copy_tree(&template, &draft, &owner)?;
-                std::fs::rename(&draft, &target).map_err(PostgresError::file("move to", &target))
-            })
-            .await?;
+        let (account, data) = (&self.shared.account, self.data());
+        let installation = self.shared.installation(self.branch.pg_version).await?;
+        let mut settings = Vec::new();
+        if let Some(primary) = &self.primary {
+            standby::prepare(primary, &self.dir).await?;
+            settings = standby::settings(primary);
+        } else {
+            self.lay_out(&installation).await?;
         }
         account.make_private_dir(&self.socket_dir)?;
-        let mut cluster = Cluster::spawn(
-            &self.branch_uid,
-            &installation,
+        let launch = Launch {
+            branch: &self.branch.uid,
+            installation: &installation,
             account,
-            &data,
-            &self.socket_dir,
-        )
-        .await?;
+            data: &data,
+            socket_dir: &self.socket_dir,
+            settings,
+        };
+        let mut cluster = Cluster::spawn(launch).await?;
         let started = async {
             cluster.await_ready().await?;
-            self.provision(&cluster).await
+            match &self.primary {
+                Some(primary) => standby::await_caught_up(primary, &cluster).await,
+                None => self.provision(&cluster).await,
+            }
         };
         if let Err(error) = started.await {
             cluster.crash().await;
             return Err(error);
         }
-        info!(branch = %self.branch_uid, ms = began.elapsed().as_millis(), "Postgres is ready");
+        info!(branch = %self.branch.uid, ms = began.elapsed().as_millis(), "Postgres is ready");
         Ok(cluster)
     }
 
     async fn provision(&self, cluster: &Cluster) -> Result<(), PostgresError> {
-        let list = self.dir.join("provisioned.json");
-        let mut done: BTreeSet<String> = std::fs::read(&list)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
+        let mut done = self.provisioned();
         let before = done.len();
         let directory = &self.shared.directory;
         let wanted = Wanted {
-            roles: directory.roles(&self.branch_uid),
-            databases: directory.databases(&self.branch_uid),
+            roles: directory.roles(&self.branch.uid),
+            databases: directory.databases(&self.branch.uid),
         };
-        provision(&self.branch_uid, cluster, &wanted, &mut done).await?;
+        provision(&self.branch.uid, cluster, &wanted, &mut done).await?;
         if done.len() != before {
-            let text = serde_json::to_vec(&done).unwrap_or_default();
-            std::fs::write(&list, text).map_err(PostgresError::file("write", &list))?;
+            self.set_provisioned(&done)?;
         }
         Ok(())
     }
 
+    /// The roles and databases that were made in it by order of the control plane.
+    pub(super) fn provisioned(&self) -> BTreeSet<String> {
+        std::fs::read(self.dir.join("provisioned.json"))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
+    }
+
+    pub(super) fn set_provisioned(&self, done: &BTreeSet<String>) -> Result<(), PostgresError> {
+        let list = self.dir.join("provisioned.json");
+        let text = serde_json::to_vec(done).unwrap_or_default();
+        std::fs::write(&list, text).map_err(PostgresError::file("write", &list))
+    }
+
     /// Creates roles and databases that the control plane has got since the start; nothing to do while suspended.
     pub(crate) async fn sync(&self) -> Result<(), PostgresError> {
+        if self.primary.is_some() {
+            // It gets them from its primary.
+            return Ok(());
+        }
         match self
             .cluster
             .lock()
@@ -291,7 +377,18 @@ impl Compute {
         .unwrap_or(false)
     }
 
-    async fn stop(&self, slot: &mut Option<Cluster>, crash: bool) -> bool {
+    /// Lets no start succeed any more.
+    pub(crate) fn never_start(&self) {
+        self.removed.store(true, Ordering::Release);
+    }
+
+    /// Stops the server for good.
+    pub(crate) async fn retire(self: &Arc<Self>) {
+        self.never_start();
+        self.suspend().await;
+    }
+
+    pub(super) async fn stop(&self, slot: &mut Option<Cluster>, crash: bool) -> bool {
         let Some(cluster) = slot.take() else {
             return false;
         };
@@ -305,7 +402,7 @@ impl Compute {
             self.suspends.fetch_add(1, Ordering::Relaxed);
         }
         self.set_state(ComputeState::Suspended);
-        debug!(branch = %self.branch_uid, crash, "Postgres has stopped");
+        debug!(branch = %self.branch.uid, crash, "Postgres has stopped");
         true
     }
 
@@ -329,16 +426,8 @@ impl Compute {
                 })
                 .collect::<Result<_, _>>()
         };
-        ask.await.map_err(self.of_sql("look for roles"))
-    }
-
-    fn of_sql(&self, what: &str) -> impl FnOnce(tokio_postgres::Error) -> PostgresError {
-        let (what, branch) = (what.to_owned(), self.branch_uid.clone());
-        move |source| PostgresError::Sql {
-            what,
-            branch,
-            source,
-        }
+        ask.await
+            .map_err(of_sql("look for roles", &self.branch.uid))
     }
 
     /// Asks the server to end one session with 57P01.
@@ -354,83 +443,10 @@ impl Compute {
                 .await?
                 .try_get(0)
         };
-        ask.await.map_err(self.of_sql("end a session"))
+        ask.await.map_err(of_sql("end a session", &self.branch.uid))
     }
 
-    /// Suspends the server when it is idle, and notices when it ends by itself.
-    async fn watch(self: Arc<Self>, mut ended: watch::Receiver<bool>, generation: u64) {
-        let mut moved = self.shared.time.changed();
-        loop {
-            let nap = match self.idle_in() {
-                Some(Duration::ZERO) if self.suspend_if_idle(generation).await => return,
-                Some(Duration::ZERO) => BUSY_PAUSE,
-                Some(left) => left.min(LONGEST_NAP),
-                None => LONGEST_NAP,
-            };
-            let fell = tokio::select! {
-                _ = ended.wait_for(|ended| *ended) => true,
-                () = sleep(nap) => false,
-                Ok(()) = moved.changed() => false,
-            };
-            if fell {
-                return self.fell(generation).await;
-            }
-        }
-    }
-
-    /// How long until all endpoints have been idle for their time; `None`: one of them never suspends.
-    fn idle_in(&self) -> Option<Duration> {
-        let now = self.shared.time.now_ms();
-        let endpoints = self
-            .endpoints
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let left = endpoints.values().map(|used| {
-            let end = used
-                .last_ms
-                .load(Ordering::Relaxed)
-                .saturating_add(used.suspend_after_ms?);
-            Some(end.saturating_sub(now))
-        });
-        left.collect::<Option<Vec<_>>>()?
-            .into_iter()
-            .max()
-            .map(Duration::from_millis)
-    }
-
-    async fn suspend_if_idle(&self, generation: u64) -> bool {
-        let mut slot = self.cluster.lock().await;
-        if self.starts.load(Ordering::Relaxed) != generation {
-            return true;
-        }
-        let Some(cluster) = slot.as_ref() else {
-            return true;
-        };
-        let busy = timeout(Duration::from_secs(5), busy(cluster)).await;
-        // A server that does not answer is left alone; it is looked at again soon.
-        if !matches!(busy, Ok(Ok(false))) || self.idle_in() != Some(Duration::ZERO) {
-            return false;
-        }
-        info!(branch = %self.branch_uid, "idle: suspending Postgres");
-        self.stop(&mut slot, false).await
-    }
-
-    /// The server ended without having been told to.
-    async fn fell(&self, generation: u64) {
-        let mut slot = self.cluster.lock().await;
-        if self.starts.load(Ordering::Relaxed) == generation
-            && slot.as_ref().is_some_and(Cluster::has_ended)
-        {
-            warn!(branch = %self.branch_uid, "Postgres ended by itself");
-            self.ready.send_replace(None);
-            if let Some(cluster) = slot.take() {
-                cluster.crash().await;
-            }
-            self.set_state(ComputeState::Suspended);
-        }
-    }
-
-    fn set_state(&self, state: ComputeState) {
+    pub(super) fn set_state(&self, state: ComputeState) {
         if self.state.send_replace(state) != state {
             let endpoints: Vec<_> = self
                 .endpoints
@@ -439,23 +455,21 @@ impl Compute {
                 .keys()
                 .cloned()
                 .collect();
-            for uid in endpoints {
-                self.shared.directory.compute_changed(&uid, state);
+            for uid in endpoints.iter().filter(|uid| *uid != OWN_USE) {
+                self.shared.directory.compute_changed(uid, state);
             }
         }
     }
 }
 
-/// The rule of Lakebase's compute: whoever is not `idle` keeps it awake, and that includes `idle in transaction`.
-async fn busy(cluster: &Cluster) -> Result<bool, tokio_postgres::Error> {
-    let client = cluster.connect("postgres").await?;
-    client
-        .query_one(
-            "SELECT count(*) > 0 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND (
-                 (backend_type = 'client backend' AND state IS DISTINCT FROM 'idle')
-                 OR backend_type IN ('walsender', 'autovacuum worker'))",
-            &[],
-        )
-        .await?
-        .try_get(0)
+pub(crate) fn of_sql(
+    what: &str,
+    branch: &str,
+) -> impl FnOnce(tokio_postgres::Error) -> PostgresError {
+    let (what, branch) = (what.to_owned(), branch.to_owned());
+    move |source| PostgresError::Sql {
+        what,
+        branch,
+        source,
+    }
 }

@@ -3,7 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use super::binaries::install_command;
+use super::point::Lsn;
 
 /// Why Postgres could not be found, prepared, started or asked.
 #[derive(Debug, thiserror::Error)]
@@ -106,12 +109,68 @@ pub enum PostgresError {
         /// The cause.
         source: tokio_postgres::Error,
     },
+    /// A branch of this id has data already.
+    #[error("the branch {0} has data already; remove it first, or restore it in place")]
+    BranchExists(String),
+    /// A branch of this id has no data, or none any more.
+    #[error("the branch {0} has no data here; it was never created or has been removed")]
+    NoSuchBranch(String),
+    /// A snapshot of this id exists.
+    #[error("the snapshot {0} exists already; remove it first, or choose another id")]
+    SnapshotExists(String),
+    /// There is no snapshot of this id.
+    #[error("there is no snapshot {0}; it was never taken or has been removed")]
+    NoSuchSnapshot(String),
+    /// A branch point that has not come yet.
+    #[error(
+        "the branch {branch} has not come to {asked} yet: it is at {now} now; name a point of its past"
+    )]
+    PointAhead {
+        /// The branch.
+        branch: String,
+        /// The time or position that was asked for.
+        asked: String,
+        /// Where the branch is.
+        now: String,
+    },
+    /// A branch point before all that is kept of the branch.
+    #[error(
+        "the history of branch {branch} does not reach back to {asked}: it is kept from {} on",
+        earliest_text(*.from, *.from_lsn)
+    )]
+    HistoryGone {
+        /// The branch.
+        branch: String,
+        /// The time or position that was asked for.
+        asked: String,
+        /// The earliest time that can be asked for, by the emulator's clock; `None`: none at all.
+        from: Option<Timestamp>,
+        /// The earliest position that can be asked for.
+        from_lsn: Option<Lsn>,
+    },
+    /// Something else in the branch's directory kept it from being copied.
+    #[error(
+        "the branch {branch} was stopped again and again while it was copied; leave its computes alone and try once more"
+    )]
+    Restless {
+        /// The branch.
+        branch: String,
+    },
     /// The emulator is stopping.
     #[error("the emulator is shutting down")]
     ShuttingDown,
     /// No endpoint of this id has been used yet.
     #[error("the endpoint {0} is unknown to the computes")]
     UnknownEndpoint(String),
+}
+
+fn earliest_text(from: Option<Timestamp>, lsn: Option<Lsn>) -> String {
+    match (from, lsn) {
+        (Some(time), Some(lsn)) => format!("{time} (position {lsn})"),
+        (Some(time), None) => time.to_string(),
+        (None, Some(lsn)) => format!("position {lsn}"),
+        (None, None) => "its next start".to_owned(),
+    }
 }
 
 impl PostgresError {

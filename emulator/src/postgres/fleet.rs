@@ -1,7 +1,7 @@
 //! All computes of one emulator, and what they share: account, binaries, directories.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,10 +11,12 @@ use tokio::task::JoinSet;
 
 use super::account::Account;
 use super::binaries::{BinarySearch, user_cache};
+use super::branching::sweep;
 use super::compute::{Compute, Ready};
 use super::error::PostgresError;
 use super::files::unique;
 use super::installation::Installation;
+use super::point::Branch;
 use super::time::Time;
 use crate::front::directory::{ComputeState, Endpoint, MadeRole, SharedDirectory};
 
@@ -48,13 +50,42 @@ pub(crate) struct Shared {
     pub(crate) cache_dir: PathBuf,
     pub(crate) directory: SharedDirectory,
     pub(crate) time: Arc<dyn Time>,
+    pub(crate) branches_dir: PathBuf,
+    snapshots_dir: PathBuf,
+    sockets_dir: PathBuf,
+    next_socket: AtomicUsize,
     search: BinarySearch,
     strict_version: bool,
     installations: tokio::sync::Mutex<HashMap<u32, Installation>>,
     closing: AtomicBool,
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.sockets_dir);
+    }
+}
+
 impl Shared {
+    /// The directory of a branch, whatever its id holds.
+    pub(crate) fn branch_dir(&self, uid: &str) -> PathBuf {
+        self.branches_dir.join(safe_name(uid))
+    }
+
+    pub(crate) fn snapshot_dir(&self, id: &str) -> PathBuf {
+        self.snapshots_dir.join(safe_name(id))
+    }
+
+    pub(crate) fn snapshots_dir(&self) -> &Path {
+        &self.snapshots_dir
+    }
+
+    /// A place for the sockets of one more server.
+    pub(crate) fn socket_dir(&self) -> PathBuf {
+        let number = self.next_socket.fetch_add(1, Ordering::Relaxed);
+        self.sockets_dir.join(number.to_string())
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
@@ -77,20 +108,21 @@ impl Shared {
     }
 }
 
-/// All Postgres clusters of one emulator. The endpoints of a branch share one cluster, and so its life.
+/// All Postgres clusters of one emulator: one for each branch, and one for each read-only endpoint.
 pub struct Fleet {
-    shared: Arc<Shared>,
-    branches_dir: PathBuf,
-    sockets_dir: PathBuf,
-    next_socket: AtomicUsize,
-    computes: Mutex<HashMap<String, Arc<Compute>>>,
-    branch_of: Mutex<HashMap<String, String>>,
+    pub(super) shared: Arc<Shared>,
+    /// By unique id of the branch, or of the endpoint where that is read-only.
+    pub(super) computes: Mutex<HashMap<String, Arc<Compute>>>,
+    /// Where the compute of an endpoint is found.
+    pub(super) compute_keys: Mutex<HashMap<String, String>>,
+    /// Removed branches, which no late login may bring back empty.
+    pub(super) removed: Mutex<HashSet<String>>,
 }
 
 impl std::fmt::Debug for Fleet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Fleet")
-            .field("branches_dir", &self.branches_dir)
+            .field("branches_dir", &self.shared.branches_dir)
             .finish_non_exhaustive()
     }
 }
@@ -130,25 +162,29 @@ impl Fleet {
         let cache_dir = cache_dir
             .canonicalize()
             .map_err(PostgresError::file("find", &cache_dir))?;
+        sweep(&branches_dir)?;
+        let snapshots_dir = branches_dir.with_file_name("snapshots");
+        account.make_passable_dir(&snapshots_dir)?;
         let shared = Arc::new(Shared {
             account,
             cache_dir,
             directory,
             time,
+            branches_dir,
+            snapshots_dir,
+            sockets_dir: sockets_dir()?,
+            next_socket: AtomicUsize::new(0),
             search: options.binaries,
             strict_version: options.strict_version,
             installations: tokio::sync::Mutex::default(),
             closing: AtomicBool::new(false),
         });
         shared.installation(major).await?;
-        let sockets_dir = sockets_dir()?;
         Ok(Arc::new(Self {
             shared,
-            branches_dir,
-            sockets_dir,
-            next_socket: AtomicUsize::new(0),
             computes: Mutex::default(),
-            branch_of: Mutex::default(),
+            compute_keys: Mutex::default(),
+            removed: Mutex::default(),
         }))
     }
 
@@ -305,50 +341,76 @@ impl Fleet {
     }
 
     fn compute_for(&self, endpoint: &Endpoint) -> Arc<Compute> {
-        locked(&self.branch_of).insert(endpoint.uid.clone(), endpoint.branch_uid.clone());
-        let mut computes = locked(&self.computes);
+        let branch = Branch {
+            uid: endpoint.branch_uid.clone(),
+            pg_version: endpoint.pg_version,
+        };
+        let key = if endpoint.read_only {
+            &endpoint.uid
+        } else {
+            &endpoint.branch_uid
+        };
+        locked(&self.compute_keys).insert(endpoint.uid.clone(), key.clone());
+        let primary = self.primary(&branch);
+        if !endpoint.read_only {
+            return primary;
+        }
         let make = || {
-            let dir = self.branches_dir.join(safe_name(&endpoint.branch_uid));
-            let socket = self.next_socket.fetch_add(1, Ordering::Relaxed).to_string();
+            let dir = standby_dir(primary.dir(), &endpoint.uid);
             Compute::new(
                 Arc::clone(&self.shared),
-                endpoint,
+                branch,
+                Some(Arc::clone(&primary)),
                 dir,
-                self.sockets_dir.join(socket),
             )
         };
         Arc::clone(
-            computes
-                .entry(endpoint.branch_uid.clone())
+            locked(&self.computes)
+                .entry(key.clone())
                 .or_insert_with(make),
         )
     }
 
+    /// The compute of a branch itself.
+    pub(super) fn primary(&self, branch: &Branch) -> Arc<Compute> {
+        let is_removed = locked(&self.removed).contains(&branch.uid);
+        let make = || {
+            let dir = self.shared.branch_dir(&branch.uid);
+            let shared = Arc::clone(&self.shared);
+            let compute = Compute::new(shared, branch.clone(), None, dir);
+            if is_removed {
+                compute.never_start();
+            }
+            compute
+        };
+        let mut computes = locked(&self.computes);
+        Arc::clone(computes.entry(branch.uid.clone()).or_insert_with(make))
+    }
+
     fn compute_of(&self, endpoint_uid: &str) -> Result<Arc<Compute>, PostgresError> {
         let unknown = || PostgresError::UnknownEndpoint(endpoint_uid.to_owned());
-        let branch = locked(&self.branch_of)
+        let key = locked(&self.compute_keys)
             .get(endpoint_uid)
             .cloned()
             .ok_or_else(unknown)?;
         locked(&self.computes)
-            .get(&branch)
+            .get(&key)
             .cloned()
             .ok_or_else(unknown)
     }
 }
 
-impl Drop for Fleet {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.sockets_dir);
-    }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A branch's id as a file name, whatever it holds.
-fn safe_name(uid: &str) -> String {
+/// Where the cluster of a read-only endpoint lives.
+pub(super) fn standby_dir(branch_dir: &Path, endpoint_uid: &str) -> PathBuf {
+    branch_dir.join("standbys").join(safe_name(endpoint_uid))
+}
+
+/// An id as a file name, whatever it holds.
+pub(super) fn safe_name(uid: &str) -> String {
     uid.chars()
         .map(|c| {
             if c.is_ascii_alphanumeric() || c == '-' {

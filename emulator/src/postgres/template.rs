@@ -13,6 +13,8 @@ use super::installation::{Installation, blocking};
 pub(crate) const BOOTSTRAP_ROLE: &str = "databricks_control_plane";
 /// Raise it when the arguments of `initdb` change, so that old templates are left alone.
 const GENERATION: u32 = 1;
+/// Bytes of a WAL segment: small, because every branch keeps at least one.
+pub(crate) const WAL_SEGMENT: u64 = 4 << 20;
 const INITDB_TIME: Duration = Duration::from_mins(2);
 
 /// The template's directory; it is made if it is not there.
@@ -57,7 +59,7 @@ async fn initdb(
         .arg(data)
         .args([
             "--no-sync",
-            "--wal-segsize=4",
+            &format!("--wal-segsize={}", WAL_SEGMENT >> 20),
             "--encoding=UTF8",
             "--auth=trust",
             "--locale=C",

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lakekey_emulator::HostMode;
 use lakekey_emulator::certs::Certificates;
 use lakekey_emulator::front::directory::{
@@ -42,6 +43,7 @@ fn endpoint(uid: &str) -> Endpoint {
         disabled: false,
         read_only: false,
         pooled: false,
+        read_only: false,
         suspend_after_ms: None,
     }
 }
@@ -130,6 +132,18 @@ impl StillTime {
 impl Time for StillTime {
     fn now_ms(&self) -> u64 {
         self.now.load(Ordering::SeqCst)
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.now_ms().cast_signed()).unwrap()
+    }
+
+    fn real_at(&self, _: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
+    fn shown_at(&self, _: Timestamp) -> Timestamp {
+        self.now()
     }
 
     fn changed(&self) -> watch::Receiver<u64> {

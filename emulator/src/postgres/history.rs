@@ -1,0 +1,145 @@
+//! The past of one branch: its images, and the WAL that its cluster has written since.
+//!
+//! The WAL stays in the cluster's own directory (`wal_keep_size`), where it lies from the moment of its commit, also
+//! after a crash; an archive would always lack the last of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::error::PostgresError;
+use super::image::{Image, wal_files};
+use super::point::{Lsn, Segment};
+use super::recovery::Target;
+
+/// A new image is made after this much WAL, or after as much as the cluster is large.
+const IMAGE_EVERY_BYTES: u64 = 512 << 20;
+/// Older images are of no use: the WAL that follows them is not kept for so long.
+const MOST_IMAGES: usize = 2;
+/// What the clusters keep of their WAL: enough for two images.
+pub(crate) const WAL_KEEP_SIZE: &str = "wal_keep_size=1280MB";
+
+/// The directories of one branch.
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    dir: PathBuf,
+}
+
+impl History {
+    pub(crate) fn in_dir(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+        }
+    }
+
+    /// Where the branch's cluster lives.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    /// Where the image of this number is, or will be.
+    pub(crate) fn image_dir(&self, number: u64) -> PathBuf {
+        self.dir.join("images").join(number.to_string())
+    }
+
+    /// The images, oldest first.
+    pub(crate) fn images(&self) -> Result<Vec<(u64, Image)>, PostgresError> {
+        let dir = self.dir.join("images");
+        let mut images = Vec::new();
+        for entry in fs::read_dir(&dir).into_iter().flatten() {
+            let path = entry.map_err(PostgresError::file("read", &dir))?.path();
+            let number = path
+                .file_name()
+                .and_then(|name| name.to_str()?.parse().ok());
+            if let (Some(number), Some(image)) = (number, Image::load(&path)?) {
+                images.push((number, image));
+            }
+        }
+        images.sort_by_key(|(number, _)| *number);
+        Ok(images)
+    }
+
+    pub(crate) fn newest(&self) -> Result<Option<(u64, Image)>, PostgresError> {
+        Ok(self.images()?.pop())
+    }
+
+    /// The latest image from which the WAL leads to `target`.
+    pub(crate) fn before(&self, target: Target) -> Result<Option<Image>, PostgresError> {
+        let mut images = self.reachable()?;
+        images.retain(|image| match target {
+            Target::Time(real) => image.about.taken.is_none_or(|taken| taken <= real),
+            Target::Lsn(lsn) => image.about.end <= lsn,
+        });
+        Ok(images.pop())
+    }
+
+    /// The images that are followed by WAL without a gap, oldest first.
+    pub(crate) fn reachable(&self) -> Result<Vec<Image>, PostgresError> {
+        let images = self.images()?.into_iter().map(|(_, image)| image);
+        if !self.data().exists() {
+            return Ok(images.collect());
+        }
+        let oldest = self.oldest_segment()?;
+        // The WAL up to its end is in the image itself.
+        let follows =
+            |image: &Image| oldest.is_some_and(|oldest| oldest.number <= image.about.end.segment());
+        Ok(images.filter(follows).collect())
+    }
+
+    fn oldest_segment(&self) -> Result<Option<Segment>, PostgresError> {
+        let files = wal_files(&self.data())?;
+        Ok(files.into_iter().filter_map(|(_, segment)| segment).min())
+    }
+
+    /// The number of the image that is due: so much WAL has been written since the last one that replaying it would take
+    /// long, and keeping it much room. `None`: not yet.
+    pub(crate) fn due(&self) -> Result<Option<u64>, PostgresError> {
+        let Some((number, newest)) = self.newest()? else {
+            return Ok(Some(1));
+        };
+        let since = newest.about.end.segment();
+        let files = wal_files(&self.data())?;
+        let written = files
+            .iter()
+            .filter_map(|(_, segment)| Some(segment.as_ref()?.number))
+            .filter(|number| *number > since)
+            .count() as u64
+            * super::template::WAL_SEGMENT;
+        if written < IMAGE_EVERY_BYTES || written < size_of(&self.data().join("base")) {
+            return Ok(None);
+        }
+        Ok(Some(number + 1))
+    }
+
+    /// Removes the images that are too old.
+    pub(crate) fn prune(&self) -> Result<(), PostgresError> {
+        let images = self.images()?;
+        for (number, _) in images.iter().rev().skip(MOST_IMAGES) {
+            let dir = self.image_dir(*number);
+            fs::remove_dir_all(&dir).map_err(PostgresError::file("remove", &dir))?;
+        }
+        Ok(())
+    }
+
+    /// The earliest position that can still be gone back to.
+    pub(crate) fn earliest(&self) -> Result<Option<(Lsn, Option<jiff::Timestamp>)>, PostgresError> {
+        let images = self.reachable()?;
+        Ok(images
+            .first()
+            .map(|image| (image.about.end, image.about.taken)))
+    }
+}
+
+/// The bytes below a directory, as far as they can be counted.
+pub(crate) fn size_of(dir: &Path) -> u64 {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| Some((entry.metadata().ok()?, entry.path())))
+        .map(|(meta, path)| {
+            if meta.is_dir() {
+                size_of(&path)
+            } else {
+                meta.len()
+            }
+        })
+        .sum()
+}
