@@ -26,6 +26,7 @@ use crate::endpoint::{self, Endpoint};
 use crate::error::{Error, Result};
 use crate::http::transport::Transport;
 use crate::http::{Api, ReqwestTransport, Retry};
+use crate::management::Ahead;
 use crate::name::Target;
 use crate::once::{Age, Remembered};
 use crate::plan::Asked;
@@ -139,6 +140,8 @@ pub(crate) struct Inner {
     pub(crate) user: Arc<Remembered<String>>,
     closed: AtomicBool,
     pub(crate) users: Users,
+    /// Pages of lists that were fetched ahead.
+    pub(crate) ahead: Ahead,
     /// When the token of the user ends that this client is for, on the wall clock.
     ends_at_ms: Option<u64>,
 }
@@ -189,6 +192,7 @@ impl Client {
             user: Arc::new(Remembered::new(None)),
             closed: AtomicBool::new(false),
             users: Users::default(),
+            ahead: Ahead::default(),
             ends_at_ms,
         })))
     }

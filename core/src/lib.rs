@@ -35,6 +35,7 @@ pub mod http;
 pub mod jitter;
 mod jwt;
 pub mod login;
+pub mod management;
 pub mod name;
 mod once;
 pub mod plan;

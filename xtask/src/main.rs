@@ -1,8 +1,10 @@
 //! The commands of this repository, so that a newcomer needs no list of steps: `cargo xtask demo` shows lakekey at work,
-//! `cargo xtask test` proves it, `cargo xtask bench` measures it. Each sets up what it needs under `target/`.
+//! `cargo xtask test` proves it, `cargo xtask bench` measures it,
+//! `cargo xtask codegen` writes what is generated. Each sets up what it needs under `target/`.
 
 mod bench;
 mod child;
+mod codegen;
 mod demo;
 mod emulator;
 mod repo;
@@ -30,6 +32,8 @@ enum Task {
     Test(suite::Options),
     /// Measure lakekey side by side with its peers and print the ratios.
     Bench(bench::Options),
+    /// Make the typed management API of each language from core/api.
+    Codegen(codegen::Options),
     /// Fetch the pinned Postgres binaries into target/pg.
     Postgres,
     /// Set up everything that demo and test need, and print the variables that point at it.
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&repo, &options),
         Task::Test(options) => Ok(suite::run(&repo, &options)),
         Task::Bench(options) => bench::run(&repo, &options),
+        Task::Codegen(options) => codegen::run(&repo, &options),
         Task::Postgres => setup::postgres::install(&repo).map(|()| true),
         Task::Setup => setup::everything(&repo).map(|ready| {
             for (name, value) in ready.variables() {

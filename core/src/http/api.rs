@@ -133,29 +133,33 @@ impl Api {
     pub async fn call(&self, call: Call<'_>) -> Result<Answer> {
         let inner = &*self.0;
         let deadline = inner.wire.bounded(call.deadline);
-        let settled = self.settled(deadline, call.retry).await?;
+        let settled = self.settled(deadline, call.retry.of_identity()).await?;
         let mut request = Api::request(&call, settled)?;
-        let mut renewed = false;
+        let (mut renewed, mut attempts) = (false, 0);
         loop {
             let authorization = settled
                 .chosen
-                .authorization(deadline, call.retry, &*inner.wire.clock)
+                .authorization(deadline, call.retry.of_identity(), &*inner.wire.clock)
                 .await?;
             authorization.apply(&mut request.headers)?;
             let id = inner.workspace_id.as_ref();
             if let Some(id) = id.or_else(|| inner.wire.workspace_id.get()) {
                 request.headers.insert(WORKSPACE, id.clone());
             }
-            let response = settled
+            let (sent, count) = settled
                 .chosen
                 .wire
-                .exchange(&request, deadline, call.retry)
-                .await?;
+                .exchange_counted(&request, deadline, call.retry)
+                .await;
+            attempts += count;
+            let response = sent.map_err(|error| error.with_attempts(attempts))?;
             if response.status == 401 && !renewed && settled.chosen.drop_token(&authorization) {
                 renewed = true;
                 continue;
             }
-            return self.answer(&call, &response, &authorization);
+            return self
+                .answer(&call, &response, &authorization)
+                .map_err(|error| error.with_attempts(attempts));
         }
     }
 

@@ -30,6 +30,7 @@ pub(crate) struct Asked<'a> {
 #[derive(Debug, Default)]
 struct Said {
     code: Option<String>,
+    details: Vec<Value>,
     text: Option<String>,
     request_id: Option<String>,
     retry_after_ms: Option<u64>,
@@ -64,6 +65,13 @@ pub(crate) fn refusal(asked: Asked<'_>, response: &Response) -> Error {
         code => code,
     };
     let error = Error::new(code, message)
+        .with_api(
+            said.code.map(|code| tidy(&code, asked.secrets)),
+            said.details
+                .into_iter()
+                .map(|detail| tidied(detail, asked.secrets))
+                .collect(),
+        )
         .with_http(
             response.status,
             request_id.map(|id| tidy(&id, asked.secrets)),
@@ -99,6 +107,22 @@ pub(crate) fn tidy(text: &str, secrets: &[Secret]) -> String {
     match out.char_indices().nth(LONGEST_TEXT) {
         Some((end, _)) => format!("{}...", &out[..end]),
         None => out,
+    }
+}
+
+/// A detail of others, each of its texts fit to be shown.
+pub(crate) fn tidied(detail: Value, secrets: &[Secret]) -> Value {
+    match detail {
+        Value::String(text) => Value::String(tidy(&text, secrets)),
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| tidied(item, secrets))
+            .collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, field)| (name, tidied(field, secrets)))
+            .collect(),
+        other => other,
     }
 }
 
@@ -203,12 +227,10 @@ fn from_json(body: &serde_json::Map<String, Value>) -> Said {
             .or(error_text),
         ..Said::default()
     };
-    for detail in body
-        .get("details")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    if let Some(Value::Array(details)) = body.get("details") {
+        said.details.clone_from(details);
+    }
+    for detail in &said.details {
         let kind = detail
             .get("@type")
             .and_then(Value::as_str)

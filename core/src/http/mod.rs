@@ -17,6 +17,6 @@ pub use api::{Answer, Api, Call};
 pub use reqwest_transport::ReqwestTransport;
 pub use retry::Retry;
 
-pub(crate) use error_body::{Asked, refusal, tidy};
+pub(crate) use error_body::{Asked, refusal, tidied, tidy};
 pub(crate) use retry::date_ms;
 pub(crate) use wire::Wire;

@@ -24,6 +24,8 @@ const MOST_LOOKUPS: u32 = 2;
 pub enum Retry {
     /// One HTTP attempt: the rotation machine does its own retrying.
     Once,
+    /// One attempt of the call itself, with patience for the identity before it: what must not be done twice.
+    NotTwice,
     /// Until the deadline (30 s at most): 429, 502, 503, 504, failed connections and attempts that timed out.
     WithinDeadline,
 }
@@ -36,6 +38,14 @@ pub(crate) enum Outcome {
 }
 
 impl Retry {
+    /// How often to try what comes before the call itself: the identity and its token.
+    pub(crate) fn of_identity(self) -> Retry {
+        match self {
+            Retry::Once => Retry::Once,
+            Retry::NotTwice | Retry::WithinDeadline => Retry::WithinDeadline,
+        }
+    }
+
     /// Whether attempt number `attempt` (from 1) may be followed by another.
     pub(crate) fn goes_on(self, attempt: u32, outcome: Outcome) -> bool {
         let passing = match outcome {

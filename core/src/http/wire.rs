@@ -70,6 +70,16 @@ impl Wire {
         deadline: Deadline,
         retry: Retry,
     ) -> Result<Response> {
+        self.exchange_counted(request, deadline, retry).await.0
+    }
+
+    /// The same, and how often it was sent.
+    pub(crate) async fn exchange_counted(
+        &self,
+        request: &Request,
+        deadline: Deadline,
+        retry: Retry,
+    ) -> (Result<Response>, u32) {
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -84,12 +94,12 @@ impl Wire {
                 Err(error) => (Outcome::Failed(error.code()), error.retry_after()),
             };
             if !retry.goes_on(attempt, outcome) {
-                return sent;
+                return (sent, attempt);
             }
             let wait = backoff(attempt, &*self.dice).max(asked.unwrap_or_default());
             // No use to sleep through the caller's whole deadline: the answer in hand says more than a timeout.
             if wait >= deadline.left(&*self.clock) {
-                return sent;
+                return (sent, attempt);
             }
             // The address of a metadata service is a secret itself.
             let asked = tidy(request.url.as_str(), &self.secrets);
@@ -108,7 +118,7 @@ impl Wire {
         let longest = self.attempt.unwrap_or(ATTEMPT);
         // Half of what is left, so that a connection that hangs leaves time for one that does not.
         let allowed = match retry {
-            Retry::Once => left,
+            Retry::Once | Retry::NotTwice => left,
             Retry::WithinDeadline => left.min(longest).min((left / 2).max(SHORT)),
         };
         if allowed.is_zero() {
