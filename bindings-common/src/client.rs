@@ -123,7 +123,7 @@ impl Handle {
                 .transpose()?,
         };
         let budget = request.timeout.unwrap_or(self.options.timeout);
-        self.call(budget, move |client| async move {
+        self.work(budget, move |client| async move {
             let lease = client.credential(&request).await?;
             Ok(Lease {
                 credential: lease.credential,
@@ -136,7 +136,7 @@ impl Handle {
     pub fn connect_params(&self, request: ConnectRequest) -> Result<Call<ConnectParams>> {
         let request = of_core(request)?;
         let budget = request.timeout.unwrap_or(self.options.timeout);
-        self.call(budget, move |client| async move {
+        self.work(budget, move |client| async move {
             plain_connect(&client.connect_params(&request).await?)
         })
     }
@@ -145,7 +145,7 @@ impl Handle {
     pub fn prepare(&self, request: ConnectRequest) -> Result<()> {
         let request = of_core(request)?;
         let budget = request.timeout.unwrap_or(self.options.timeout);
-        let call = self.call(budget, move |client| async move {
+        let call = self.work(budget, move |client| async move {
             client.prepare(&request).await;
             Ok(())
         })?;
@@ -169,7 +169,12 @@ impl Handle {
         Ok(())
     }
 
-    fn call<T, F>(
+    /// The budget of calls that name none.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.options.timeout
+    }
+
+    pub(crate) fn work<T, F>(
         &self,
         budget: Duration,
         work: impl FnOnce(Client) -> F + Send + 'static,
@@ -351,7 +356,7 @@ fn plain_connect(connect: &lakekey::Connect) -> Result<ConnectParams> {
     })
 }
 
-fn positive(name: &str, ms: u64) -> Result<Duration> {
+pub(crate) fn positive(name: &str, ms: u64) -> Result<Duration> {
     if ms == 0 {
         return Err(FfiError::argument(name, "must be more than zero"));
     }

@@ -21,6 +21,7 @@ pub mod glance;
 pub mod guard;
 pub mod login;
 pub mod logs;
+pub mod management;
 pub mod plain;
 pub mod provider;
 pub mod runtime;
