@@ -137,8 +137,8 @@ fn native(repo: &Repo, folder: &Path) -> Result<()> {
     fs::rename(&new, &module).with_context(|| format!("{} cannot be made", module.display()))
 }
 
-/// This platform by the name that its npm package has.
-fn platform() -> Result<&'static str> {
+/// This platform by the name that its npm package has, and its folder in the jar.
+pub(crate) fn platform() -> Result<&'static str> {
     let libc = if cfg!(target_env = "musl") {
         "musl"
     } else {
@@ -152,7 +152,7 @@ fn platform() -> Result<&'static str> {
         ("macos", "x86_64", _) => "darwin-x64",
         ("macos", "aarch64", _) => "darwin-arm64",
         ("windows", "x86_64", _) => "win32-x64-msvc",
-        (os, arch, _) => bail!("there is no npm package for {os} on {arch}"),
+        (os, arch, _) => bail!("there is no package for {os} on {arch}"),
     })
 }
 

