@@ -32,6 +32,7 @@ const TESTS: &[&str] = &[
     "lakekey-loom",
     "lakekey-e2e",
     "lakekey-conformance",
+    "lakekey-fuzz",
 ];
 
 /// All that a binding may use besides `lakekey-ffi`: its glue to the host language.

@@ -1,0 +1,38 @@
+//! Connection strings.
+
+use lakekey::conn::{Params, WithPassword};
+
+/// A string is refused, or it means the same after it was written in either of libpq's forms and read again. Neither the
+/// refusal nor what is written for people shows the password.
+pub fn check(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let params = match Params::parse(text) {
+        Ok(params) => params,
+        Err(error) => {
+            assert!(!error.message().is_empty());
+            return;
+        }
+    };
+    for written in [
+        params.to_keyword(WithPassword::Yes),
+        params.to_uri(WithPassword::Yes),
+    ] {
+        let again = Params::parse(&written);
+        assert_eq!(
+            again.as_ref().ok(),
+            Some(&params),
+            "{text:?} -> {written:?}"
+        );
+    }
+    let secret = params
+        .password()
+        .map(|password| password.expose().to_owned());
+    if let Some(secret) = secret.filter(|secret| secret.len() >= 8) {
+        // Without the password itself, the rest must not hold it either, unless it stood there as well.
+        let rest = text.matches(secret.as_str()).count() > 1;
+        let shown = format!("{params:?}{}", params.to_keyword(WithPassword::No));
+        assert!(rest || !shown.contains(&secret), "{shown}");
+    }
+}
