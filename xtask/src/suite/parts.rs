@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::count::Reader;
 use crate::repo::Repo;
 use crate::setup::artifacts::Profile;
-use crate::setup::{self, Ready, artifacts, node, npm, postgres, witness};
+use crate::setup::{self, Ready, artifacts, java, node, npm, postgres, witness};
 
 /// One program that runs tests.
 pub(super) struct Step {
@@ -80,6 +80,11 @@ pub(super) const PARTS: &[Part] = &[
         name: "node",
         what: "the npm package with pg and postgres.js, and the unmodified official client against the emulator",
         steps: node_package,
+    },
+    Part {
+        name: "java",
+        what: "the jar, on the machine's Java with JNI watched and on Java 25",
+        steps: java_package,
     },
 ];
 
@@ -227,6 +232,39 @@ fn node_package(repo: &Repo) -> Result<Vec<Step>> {
     Ok(vec![
         node_test("node package", &package, &lakekey),
         node_test("node official", &official, &lakekey),
+    ])
+}
+
+fn java_package(repo: &Repo) -> Result<Vec<Step>> {
+    postgres::install(repo)?;
+    let lakekey = artifacts::command(repo, Profile::Dev)?;
+    java::installed(repo)?;
+    let step = |label: &str, options: &[String]| {
+        let mut command = java::tests(repo);
+        command
+            .args(options)
+            .arg("test")
+            .env("LAKEKEY_BIN", &lakekey);
+        Step {
+            label: label.to_owned(),
+            command,
+            reader: Reader::Surefire,
+        }
+    };
+    Ok(vec![
+        step("java", &["-Dlakekey.jvm=-Xcheck:jni".to_owned()]),
+        step(
+            "java 25",
+            &[
+                format!("-Dlakekey.java={}", java::newest(repo)?.display()),
+                // One carrier: a virtual thread that keeps it stops all others, and the tests see that.
+                "-Dlakekey.jvm=-Djdk.virtualThreadScheduler.parallelism=1 \
+                 -Djdk.virtualThreadScheduler.maxPoolSize=1 --enable-native-access=ALL-UNNAMED"
+                    .to_owned(),
+                // This Java has no compiler.
+                "-DexcludedGroups=jdk".to_owned(),
+            ],
+        ),
     ])
 }
 
