@@ -46,6 +46,10 @@ struct Local {
     broken: Arc<AtomicBool>,
 }
 
+/// Whether a panic left a core client half done.
+#[derive(Clone)]
+pub(crate) struct Trouble(Arc<AtomicBool>);
+
 /// A credential, shared with everybody who was given the same one.
 #[derive(Clone)]
 pub struct Lease {
@@ -184,17 +188,19 @@ impl Handle {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let local = self.current()?;
-        let (client, broken) = (local.client.clone(), Arc::clone(&local.broken));
-        Ok(Call::new(process(), budget, async move {
-            let outcome = guard_async(work(client)).await;
-            if outcome
-                .as_ref()
-                .is_err_and(|error| error.code == Code::InternalPanic.number())
-            {
-                broken.store(true, Ordering::Relaxed);
-            }
-            outcome
-        }))
+        let client = local.client.clone();
+        Ok(local.trouble().call(budget, move || work(client)))
+    }
+
+    /// This process's core client, for what is done with it without waiting.
+    pub(crate) fn core(&self) -> Result<(Client, Trouble)> {
+        let local = self.current()?;
+        Ok((local.client.clone(), local.trouble()))
+    }
+
+    /// The core client that is there, whichever process made it.
+    pub(crate) fn latest_core(&self) -> &Client {
+        &self.latest().client
     }
 
     fn latest(&self) -> &Local {
@@ -226,7 +232,35 @@ impl Handle {
     }
 }
 
+impl Trouble {
+    /// Work for the client that this belongs to: a panic in it makes the handle take another client.
+    pub(crate) fn call<T, F>(
+        self,
+        budget: Duration,
+        work: impl FnOnce() -> F + Send + 'static,
+    ) -> Call<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        Call::new(process(), budget, async move {
+            let outcome = guard_async(work()).await;
+            if outcome
+                .as_ref()
+                .is_err_and(|error| error.code == Code::InternalPanic.number())
+            {
+                self.0.store(true, Ordering::Relaxed);
+            }
+            outcome
+        })
+    }
+}
+
 impl Local {
+    fn trouble(&self) -> Trouble {
+        Trouble(Arc::clone(&self.broken))
+    }
+
     fn new(
         options: &ClientOptions,
         user: Option<&Secret>,
@@ -317,7 +351,7 @@ impl fmt::Debug for Lease {
     }
 }
 
-fn of_core(request: ConnectRequest) -> Result<lakekey::ConnectRequest> {
+pub(crate) fn of_core(request: ConnectRequest) -> Result<lakekey::ConnectRequest> {
     Ok(lakekey::ConnectRequest {
         target: request.target,
         database: request.database,

@@ -8,6 +8,7 @@
 //! - waiting: one operation, three ways to wait for it ([`call`], [`blocking`]);
 //! - panics: they end as an error with the code `INTERNAL_PANIC` ([`guard`]);
 //! - the end: nobody is inside the host while it shuts down ([`gate`]);
+//! - connecting: which address to dial next and whether to try again is asked step by step ([`plan`]);
 //! - ownership: results are plain owned values ([`plain`]), shared credentials are counted ([`client::Lease`]).
 
 pub mod blocking;
@@ -21,10 +22,11 @@ pub mod glance;
 pub mod guard;
 pub mod login;
 pub mod logs;
-pub mod management;
 pub mod plain;
+pub mod plan;
 pub mod provider;
 pub mod runtime;
+pub mod stats;
 pub mod table;
 pub mod version;
 

@@ -155,11 +155,11 @@ impl Report<'_> {
     /// The error to show: what the server said, and the likeliest fix.
     pub fn error(&self, kind: Kind) -> Error {
         let explanation = self.explain_as(kind);
-        let said = self.gist();
+        let (said, slug) = (self.gist(), kind.slug());
         let (code, message) = match kind {
             Kind::Tls | Kind::ClockSkew => (
                 Code::LoginTls,
-                format!("TLS with the database failed: {said}"),
+                format!("TLS with the database failed [{slug}]: {said}"),
             ),
             Kind::Dns
             | Kind::Tcp
@@ -168,16 +168,16 @@ impl Report<'_> {
             | Kind::NotPropagated
             | Kind::TooManyConnections => (
                 Code::LoginUnavailable,
-                format!("the database cannot be logged in to: {said}"),
+                format!("the database cannot be logged in to [{slug}]: {said}"),
             ),
             _ => match self.user {
                 Some(user) => (
                     Code::LoginRefused,
-                    format!("Postgres refused the login of {user}: {said}"),
+                    format!("Postgres refused the login of {user} [{slug}]: {said}"),
                 ),
                 None => (
                     Code::LoginRefused,
-                    format!("Postgres refused the login: {said}"),
+                    format!("Postgres refused the login [{slug}]: {said}"),
                 ),
             },
         };

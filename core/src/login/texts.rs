@@ -47,6 +47,20 @@ const REPORTED: &str = "reported by several users";
 
 /// Texts, the more telling first.
 pub(super) const TEXTS: &[Row] = &[
+    // Pools that are merely busy, in words that would fit a dead network.
+    row("queuepool limit", &[], Kind::Unknown, "SQLAlchemy's pool"),
+    row(
+        "couldn't get a connection after",
+        &[],
+        Kind::Unknown,
+        "psycopg_pool",
+    ),
+    row(
+        "timeout exceeded when trying to connect",
+        &[],
+        Kind::Unknown,
+        "pg-pool",
+    ),
     // What the front door says before Postgres is asked.
     row(
         "is blocked by databricks ip acl",
@@ -403,12 +417,6 @@ pub(super) const TEXTS: &[Row] = &[
     row("connect timed out", &[], Kind::Tcp, JAVA),
     row("connection timeout", &[], Kind::Tcp, PYTHON),
     row("due to connection timeout", &[], Kind::Tcp, NODE),
-    row(
-        "timeout exceeded when trying to connect",
-        &[],
-        Kind::Tcp,
-        NODE,
-    ),
     row("timeouterror", &[], Kind::Tcp, PYTHON),
     row("connectionrefusederror", &[], Kind::Tcp, PYTHON),
     row("operation timed out", &[], Kind::Tcp, LIBPQ),

@@ -228,9 +228,7 @@ impl Machine {
         let timeout = if others == 0 {
             left
         } else {
-            (left / (others + 1))
-                .min(LONGEST_FIRST_ADDRESS_MS)
-                .max(SHORTEST_ATTEMPT_MS)
+            (left / (others + 1)).clamp(SHORTEST_ATTEMPT_MS, LONGEST_FIRST_ADDRESS_MS)
         };
         Step::Dial {
             address: self.address,

@@ -61,9 +61,9 @@ mod tests {
     #[test]
     fn a_bound_belongs_to_its_own_bucket_and_the_last_bucket_has_no_end() {
         let histogram = Histogram::new(&[10, 20]);
-        [0, 10, 11, 20, 21, u64::from(u32::MAX)]
-            .into_iter()
-            .for_each(|value| histogram.record(value));
+        for value in [0, 10, 11, 20, 21, u64::from(u32::MAX)] {
+            histogram.record(value);
+        }
         let shown = histogram.read();
         assert_eq!((shown.counts, shown.count), (vec![2, 2, 2], 6));
     }

@@ -222,8 +222,12 @@ mod tests {
     #[test]
     fn every_code_and_kind_has_a_place_of_its_own() {
         let stats = Stats::default();
-        Code::ALL.iter().for_each(|code| stats.failed(*code));
-        Kind::ALL.iter().for_each(|kind| stats.login_failed(*kind));
+        for code in Code::ALL {
+            stats.failed(*code);
+        }
+        for kind in Kind::ALL {
+            stats.login_failed(*kind);
+        }
         let shown = stats.snapshot(None);
         assert!(
             shown.failures.len() == Code::ALL.len()
