@@ -16,6 +16,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("lakekey-ffi", &["lakekey"]),
     ("lakekey-python", &["lakekey-ffi"]),
     ("lakekey-node", &["lakekey-ffi"]),
+    ("lakekey-c", &["lakekey-ffi"]),
     ("lakekey-java", &["lakekey-ffi"]),
     ("lakekey-gateway", &[]),
     ("lakekey-emulator", &["lakekey-gateway"]),
@@ -32,6 +33,7 @@ const TESTS: &[&str] = &[
     "lakekey-loom",
     "lakekey-e2e",
     "lakekey-conformance",
+    "lakekey-c-tests",
     "lakekey-fuzz",
 ];
 
@@ -42,6 +44,7 @@ const GLUE: &[(&str, &[&str])] = &[
         &["pyo3", "pyo3-async-runtimes", "pyo3-build-config"],
     ),
     ("lakekey-node", &["napi", "napi-derive", "napi-build"]),
+    ("lakekey-c", &[]),
     ("lakekey-java", &["jni"]),
 ];
 
@@ -54,6 +57,7 @@ const LIBRARIES: &[&str] = &[
     "lakekey-ffi",
     "lakekey-python",
     "lakekey-node",
+    "lakekey-c",
     "lakekey-java",
     "lakekey-gateway",
 ];

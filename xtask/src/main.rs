@@ -34,6 +34,8 @@ enum Task {
     Bench(bench::Options),
     /// Make the typed management API of each language from core/api.
     Codegen(codegen::Options),
+    /// Build the C library and install it: shared, static, header, pkg-config.
+    CInstall(setup::c::Options),
     /// Fetch the pinned Postgres binaries into target/pg.
     Postgres,
     /// Set up everything that demo and test need, and print the variables that point at it.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Task::Test(options) => Ok(suite::run(&repo, &options)),
         Task::Bench(options) => bench::run(&repo, &options),
         Task::Codegen(options) => codegen::run(&repo, &options),
+        Task::CInstall(options) => setup::c::run(&repo, &options),
         Task::Postgres => setup::postgres::install(&repo).map(|()| true),
         Task::Setup => setup::everything(&repo).map(|ready| {
             for (name, value) in ready.variables() {

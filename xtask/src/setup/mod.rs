@@ -2,6 +2,7 @@
 //! tool is named with the way to get it; nothing is skipped, because a test that did not run looks like one that passed.
 
 pub(crate) mod artifacts;
+pub(crate) mod c;
 pub(crate) mod go;
 pub(crate) mod java;
 pub(crate) mod maven;

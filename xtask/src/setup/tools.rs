@@ -47,6 +47,47 @@ pub(crate) const MAVEN: Tool = Tool {
     advice: "Debian: apt-get install maven",
 };
 
+pub(crate) const LD: Tool = Tool {
+    name: "ld",
+    purpose: "links the C library",
+    advice: "Debian: apt-get install binutils",
+};
+pub(crate) const OBJCOPY: Tool = Tool {
+    name: "objcopy",
+    purpose: "hides what is not of the C library",
+    advice: "Debian: apt-get install binutils",
+};
+pub(crate) const AR: Tool = Tool {
+    name: "ar",
+    purpose: "makes the static C library",
+    advice: "Debian: apt-get install binutils",
+};
+pub(crate) const PKG_CONFIG: Tool = Tool {
+    name: "pkg-config",
+    purpose: "tells C programs how to find lakekey and libpq",
+    advice: "Debian: apt-get install pkg-config",
+};
+pub(crate) const GCC: Tool = Tool {
+    name: "gcc",
+    purpose: "compiles the C tests, also with its sanitizers",
+    advice: "Debian: apt-get install gcc",
+};
+pub(crate) const GXX: Tool = Tool {
+    name: "g++",
+    purpose: "shows that the C header is good C++",
+    advice: "Debian: apt-get install g++",
+};
+pub(crate) const VALGRIND: Tool = Tool {
+    name: "valgrind",
+    purpose: "watches the memory of the C tests",
+    advice: "Debian: apt-get install valgrind",
+};
+pub(crate) const READELF: Tool = Tool {
+    name: "readelf",
+    purpose: "reads the names that the C libraries show",
+    advice: "Debian: apt-get install binutils",
+};
+
 /// Fails with one line per tool that is not on PATH.
 pub(crate) fn require(tools: &[Tool]) -> Result<()> {
     let missing: Vec<String> = tools

@@ -1,0 +1,180 @@
+//! All that C holds, behind handles that are checked. A handle looks like a pointer, so that a C compiler tells a client
+//! from an error, but is a number that nobody ever follows.
+
+use lakekey_ffi::slab::{Held, Slab};
+use lakekey_ffi::{CancelHandle, Code, FfiError, Result};
+
+use crate::client::Client;
+use crate::connect::Connect;
+use crate::credential::Credential;
+use crate::error::Failure;
+use crate::log::Sink;
+use crate::provider::Answer;
+use crate::secret::Text;
+
+const _: () = assert!(usize::BITS >= u64::BITS, "a handle needs 64 bits");
+
+static OBJECTS: Slab<Object> = Slab::new();
+
+/// What a handle may be of.
+pub(crate) enum Object {
+    Client(Box<Client>),
+    Credential(Credential),
+    Connect(Box<Connect>),
+    Cancel(CancelHandle),
+    Secret(Text),
+    Error(Box<Failure>),
+    Answer(Answer),
+    Sink(Sink),
+}
+
+/// A thing that C holds by a handle of its own type.
+pub(crate) trait Kind: Sized {
+    /// The type that C sees.
+    type Handle;
+    /// Its name in messages.
+    const NAME: &'static str;
+    /// This kind's thing, if it is one.
+    fn of(object: &Object) -> Option<&Self>;
+}
+
+macro_rules! kinds {
+    ($($handle:ident, $kind:ty, $variant:ident;)*) => {
+        $(
+            impl Kind for $kind {
+                type Handle = $handle;
+                const NAME: &'static str = stringify!($handle);
+
+                fn of(object: &Object) -> Option<&$kind> {
+                    match object {
+                        Object::$variant(kind) => Some(kind),
+                        _ => None,
+                    }
+                }
+            }
+        )*
+    };
+}
+
+/// A client: who you are and which databases you reach. Its credentials are shared with the process's other clients that
+/// are the same identity.
+pub struct lk_client {
+    _opaque: [u8; 0],
+}
+
+/// A database credential.
+pub struct lk_credential {
+    _opaque: [u8; 0],
+}
+
+/// Everything that a driver needs for one login.
+pub struct lk_connect {
+    _opaque: [u8; 0],
+}
+
+/// Ends the waits that were given it, from another thread.
+pub struct lk_cancel {
+    _opaque: [u8; 0],
+}
+
+/// A text that must not be seen, such as a token. Wiped from memory when it is freed.
+pub struct lk_secret {
+    _opaque: [u8; 0],
+}
+
+/// What went wrong.
+pub struct lk_error {
+    _opaque: [u8; 0],
+}
+
+/// Where a token callback puts its answer. Good until the callback returns.
+pub struct lk_token_answer {
+    _opaque: [u8; 0],
+}
+
+/// A log sink has no handle in C; it is replaced.
+pub(crate) struct NoHandle;
+
+kinds! {
+    lk_client, Client, Client;
+    lk_credential, Credential, Credential;
+    lk_connect, Connect, Connect;
+    lk_cancel, CancelHandle, Cancel;
+    lk_secret, Text, Secret;
+    lk_error, Failure, Error;
+    lk_token_answer, Answer, Answer;
+    NoHandle, Sink, Sink;
+}
+
+/// A thing in use.
+pub(crate) struct Used<K> {
+    held: Held<'static, Object>,
+    kind: std::marker::PhantomData<K>,
+}
+
+impl<K: Kind> std::ops::Deref for Used<K> {
+    type Target = K;
+
+    fn deref(&self) -> &K {
+        // Looked at when it was fetched; an object does not change its kind.
+        match K::of(&self.held) {
+            Some(thing) => thing,
+            None => unreachable!("{} became something else", K::NAME),
+        }
+    }
+}
+
+/// Puts a thing where C can hold it.
+pub(crate) fn put<H>(object: Object) -> Result<*mut H> {
+    OBJECTS.insert(object).map(pointer).map_err(|_| {
+        FfiError::new(
+            Code::Internal,
+            "too many things of lakekey are held at once",
+        )
+        .with_hint("Free what lk_... functions give when it is not needed any more")
+    })
+}
+
+/// The thing of a handle.
+pub(crate) fn get<K: Kind>(name: &str, handle: *const K::Handle) -> Result<Used<K>> {
+    let held = OBJECTS.get(number(handle));
+    match held {
+        Some(held) if K::of(&held).is_some() => Ok(Used {
+            held,
+            kind: std::marker::PhantomData,
+        }),
+        Some(_) => Err(invalid::<K>(name, "is a handle of another type")),
+        None if handle.is_null() => Err(invalid::<K>(name, "is NULL")),
+        None => Err(invalid::<K>(name, "was freed, or never was one")),
+    }
+}
+
+/// Ends a handle. NULL is harmless.
+pub(crate) fn free<K: Kind>(name: &str, handle: *mut K::Handle) -> Result<()> {
+    if handle.is_null() {
+        return Ok(());
+    }
+    drop(get::<K>(name, handle)?);
+    if OBJECTS.remove(number(handle)) {
+        Ok(())
+    } else {
+        Err(invalid::<K>(name, "was freed by another thread just now"))
+    }
+}
+
+fn invalid<K: Kind>(name: &str, problem: &str) -> FfiError {
+    FfiError::new(
+        Code::HandleInvalid,
+        format!("argument `{name}`: the {} {problem}", K::NAME),
+    )
+}
+
+/// A handle as a pointer that points nowhere.
+pub(crate) fn pointer<H>(number: u64) -> *mut H {
+    std::ptr::without_provenance_mut(usize::try_from(number).unwrap_or_default())
+}
+
+/// The handle behind such a pointer, or behind any other.
+pub(crate) fn number<H>(handle: *const H) -> u64 {
+    handle.addr() as u64
+}
