@@ -66,9 +66,9 @@ export declare class Client {
   private constructor();
   peek(target: string | null): string | null;
   asUser(token: string): Client | Failure;
-  startCredential(request: CredentialRequest, deliver: Deliver<Credential>): Pending | Failure;
-  startConnect(request: ConnectRequest, deliver: Deliver<Connect>): Pending | Failure;
-  prepare(target: string | null): Failure | null;
+  startCredential(request: CredentialRequest, deliver: Deliver<Credential>): Pending | Failure | null;
+  startConnect(request: ConnectRequest, deliver: Deliver<Connect>): Pending | Failure | null;
+  prepare(request: ConnectRequest): Failure | null;
   invalidate(token: string): boolean | Failure;
   close(): Failure | null;
 }
@@ -86,6 +86,7 @@ export declare class Question {
 
 export declare function open(options: ClientOptions, ask: ((question: Question) => void) | null): Client | Failure;
 export declare function argumentFailure(name: string, problem: string): Failure;
+export declare function cancelled(): Failure;
 export declare function codes(): PublishedCode[];
 export declare function hasThreads(): boolean;
 export declare function loginFailure(

@@ -1,6 +1,6 @@
 // Where a server is and how its certificate is verified, for every driver of this package.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { isIP, Socket, type TcpNetConnectOpts } from "node:net";
 import * as tls from "node:tls";
 
@@ -12,6 +12,8 @@ export interface Verification {
   rejectUnauthorized: boolean;
   ca?: string | string[];
   checkServerIdentity?: () => undefined;
+  /** The authorities, parsed already. */
+  secureContext?: tls.SecureContext;
 }
 
 /** A server: the name that its certificate must have, and the addresses that lead to it. */
@@ -33,7 +35,7 @@ export function serverOf(connect: native.Connect): Server {
     host: host.split(",")[0] ?? "",
     port: Number(port.split(",")[0]),
     addresses: [...new Set(hostaddr.split(",").filter((address) => address !== ""))],
-    ssl: verification(connect.params["sslmode"] ?? "verify-full", connect.params["sslrootcert"]),
+    ssl: readyVerification(connect.params["sslmode"] ?? "verify-full", connect.params["sslrootcert"]),
   };
 }
 
@@ -42,14 +44,35 @@ export function serverOf(connect: native.Connect): Server {
  * `verify-ca`, which leaves the name out, and `prefer` and `allow`, which ask for no verification.
  */
 export function verification(mode: string, rootCert: string | undefined): Verification | false {
+  const meant = meaningOf(mode);
+  if (meant === false || !meant.rejectUnauthorized) return meant;
+  const ca = authorities(rootCert);
+  return ca === undefined ? meant : { ...meant, ca };
+}
+
+/** The same for one connection of many: reading the authorities costs more than all else that we do for one. */
+function readyVerification(mode: string, rootCert: string | undefined): Verification | false {
+  const meant = meaningOf(mode);
+  return meant && { ...meant, secureContext: contextOf(meant.rejectUnauthorized ? (rootCert ?? "system") : "none") };
+}
+
+function meaningOf(mode: string): Verification | false {
   if (mode === "disable") return false;
   if (mode === "prefer" || mode === "allow") return { rejectUnauthorized: false };
-  const ca = authorities(rootCert);
-  return {
-    rejectUnauthorized: true,
-    ...(ca === undefined ? {} : { ca }),
-    ...(mode === "verify-ca" ? { checkServerIdentity: () => undefined } : {}),
-  };
+  return { rejectUnauthorized: true, ...(mode === "verify-ca" ? { checkServerIdentity: () => undefined } : {}) };
+}
+
+/** By the file with the authorities, or by a word for others. A file that has changed is read again. */
+const contexts = new Map<string, { state: string; context: tls.SecureContext }>();
+
+function contextOf(source: string): tls.SecureContext {
+  const state = source === "none" || source === "system" ? "" : stateOf(source);
+  const known = contexts.get(source);
+  if (known?.state === state) return known.context;
+  const ca = source === "none" ? undefined : authorities(source);
+  const context = tls.createSecureContext(ca === undefined ? {} : { ca });
+  contexts.set(source, { state, context });
+  return context;
 }
 
 function authorities(rootCert: string | undefined): string | string[] | undefined {
@@ -58,10 +81,20 @@ function authorities(rootCert: string | undefined): string | string[] | undefine
     const { getCACertificates } = tls as { getCACertificates?: (kind: string) => string[] };
     return getCACertificates && [...getCACertificates("default"), ...getCACertificates("system")];
   }
+  return readable(rootCert, () => readFileSync(rootCert, "utf8"));
+}
+
+/** What tells one state of a file from the next. */
+function stateOf(file: string): string {
+  const { mtimeMs, size, ino } = readable(file, () => statSync(file));
+  return `${mtimeMs} ${size} ${ino}`;
+}
+
+function readable<T>(file: string, read: () => T): T {
   try {
-    return readFileSync(rootCert, "utf8");
+    return read();
   } catch (cause) {
-    throw argumentError("sslrootcert", `${rootCert} cannot be read: ${(cause as NodeJS.ErrnoException).code}`, cause);
+    throw argumentError("sslrootcert", `${file} cannot be read: ${(cause as NodeJS.ErrnoException).code}`, cause);
   }
 }
 

@@ -85,14 +85,17 @@ const CREDENTIAL_OPTIONS: Record<keyof CredentialOptions, Kind> = {
   signal: "object",
 };
 
-const CONNECT_OPTIONS: Record<keyof ConnectOptions, Kind> = {
-  ...CREDENTIAL_OPTIONS,
+const PREPARE_OPTIONS: Record<Exclude<keyof ConnectOptions, "signal">, Kind> = {
+  ttlMillis: "number",
+  timeoutMillis: "number",
   database: "string",
   user: "string",
   port: "number",
   sslmode: "string",
   sslrootcert: "string",
 };
+
+const CONNECT_OPTIONS: Record<keyof ConnectOptions, Kind> = { ...CREDENTIAL_OPTIONS, ...PREPARE_OPTIONS };
 
 /** Everything that a driver needs for one login. Not a method, because it is for this package's own drivers. */
 export let connectOf: (
@@ -101,6 +104,25 @@ export let connectOf: (
   options: ConnectOptions | undefined,
   where: { stack?: string },
 ) => Promise<native.Connect>;
+
+/** When the native cache was asked. */
+interface Moment {
+  /** Wall time: it goes on while a laptop sleeps. */
+  millis: number;
+  /** How often this thread had changed the cache by then. */
+  changes: number;
+}
+
+/** For how long its answer is repeated; every margin of a credential is far longer. */
+const REPEATED_MILLIS = 16;
+
+let changes = 0;
+
+/** Whether an answer of then may be repeated. Not after the clock was set, forwards or backwards. */
+function isStill(then: Moment): boolean {
+  const passed = Date.now() - then.millis;
+  return passed >= 0 && passed < REPEATED_MILLIS && then.changes === changes;
+}
 
 /** What the next `Client` takes over instead of opening one of its own: a user's. */
 let adopted: native.Client | undefined;
@@ -112,6 +134,8 @@ let adopted: native.Client | undefined;
  */
 export class Client {
   readonly #native: native.Client;
+  /** The last answer of the native cache: to ask costs more than all else of a warm call. */
+  #seen: { target: string | null | undefined; token: Promise<string>; moment: Moment } | undefined;
 
   constructor(options?: ClientOptions) {
     if (adopted) {
@@ -151,10 +175,19 @@ export class Client {
   }
 
   /** A database credential's token: the password of one login. */
-  async token(target?: string | null, options?: CredentialOptions): Promise<string> {
+  token(target?: string | null, options?: CredentialOptions): Promise<string> {
+    const seen = this.#seen;
+    if (seen !== undefined && options === undefined && seen.target === target && isStill(seen.moment)) return seen.token;
+    return this.#token(target, options);
+  }
+
+  async #token(target: string | null | undefined, options: CredentialOptions | undefined): Promise<string> {
     const name = targetOf(target);
+    const now = { millis: Date.now(), changes };
     const cached = options === undefined ? this.#native.peek(name) : null;
-    return cached ?? (await this.#credential(name, options, here(this.token))).token;
+    if (cached === null) return (await this.#credential(name, options, here(this.token))).token;
+    this.#seen = { target, token: Promise.resolve(cached), moment: now };
+    return cached;
   }
 
   /** A database credential with its times and identity. */
@@ -192,9 +225,9 @@ export class Client {
     return (await connectOf(this, target, options, here(this.conninfo))).conninfo;
   }
 
-  /** Starts what a first login needs and returns at once; errors are left to that login. */
-  prepare(target?: string | null): void {
-    const failure = this.#native.prepare(targetOf(target));
+  /** Starts what a first such login needs and returns at once; errors are left to that login. */
+  prepare(target?: string | null, options?: Omit<ConnectOptions, "signal">): void {
+    const failure = this.#native.prepare(connectRequest(target, checked("options", options, PREPARE_OPTIONS)));
     if (failure !== null) throw errorOf(failure);
   }
 
@@ -202,6 +235,7 @@ export class Client {
   invalidate(token: string): boolean {
     if (typeof token !== "string") throw argumentError("token", "must be a string");
     const due = this.#native.invalidate(token);
+    changes += 1;
     if (typeof due !== "boolean") throw errorOf(due);
     return due;
   }
@@ -209,6 +243,7 @@ export class Client {
   /** Ends the client: later calls fail. Harmless when repeated. */
   close(): void {
     const failure = this.#native.close();
+    changes += 1;
     if (failure !== null) throw errorOf(failure);
   }
 
@@ -225,20 +260,7 @@ export class Client {
   static {
     connectOf = async (client, target, options, where) => {
       const given = checked("options", options, CONNECT_OPTIONS);
-      const port = given.port ?? undefined;
-      if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65536)) {
-        throw argumentError("options.port", "must be a whole number from 1 to 65535");
-      }
-      const request = {
-        target: targetOf(target) ?? undefined,
-        database: given.database ?? undefined,
-        user: given.user ?? undefined,
-        port,
-        sslmode: given.sslmode ?? undefined,
-        sslrootcert: given.sslrootcert ?? undefined,
-        ttlMillis: given.ttlMillis ?? undefined,
-        timeoutMillis: given.timeoutMillis ?? undefined,
-      };
+      const request = connectRequest(target, given);
       return waited<native.Connect>(
         (deliver) => client.#native.startConnect(request, deliver),
         given.signal ?? undefined,
@@ -248,17 +270,35 @@ export class Client {
   }
 }
 
+function connectRequest(target: string | null | undefined, given: ConnectOptions): native.ConnectRequest {
+  const port = given.port ?? undefined;
+  if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65536)) {
+    throw argumentError("options.port", "must be a whole number from 1 to 65535");
+  }
+  return {
+    target: targetOf(target) ?? undefined,
+    database: given.database ?? undefined,
+    user: given.user ?? undefined,
+    port,
+    sslmode: given.sslmode ?? undefined,
+    sslrootcert: given.sslrootcert ?? undefined,
+    ttlMillis: given.ttlMillis ?? undefined,
+    timeoutMillis: given.timeoutMillis ?? undefined,
+  };
+}
+
 function opened(client: native.Client | native.Failure, where: { stack?: string }): native.Client {
   if ("slug" in client) throw errorOf(client, undefined, where);
   return client;
 }
 
 function waited<T>(
-  begin: (deliver: native.Deliver<T>) => native.Pending | native.Failure,
+  begin: (deliver: native.Deliver<T>) => native.Pending | native.Failure | null,
   signal: AbortSignal | undefined,
   where: { stack?: string },
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
+    if (signal?.aborted) throw errorOf(native.cancelled(), signal.reason, where);
     let pending: native.Pending | undefined;
     const cancel = () => pending?.cancel();
     const begun = begin((failure, value) => {
@@ -272,12 +312,10 @@ function waited<T>(
       const aborted = signal?.aborted && failure.slug === "CANCELLED";
       reject(errorOf(failure, aborted ? signal.reason : thrownBy(failure.thrown), where));
     });
-    if ("slug" in begun) {
-      reject(errorOf(begun, undefined, where));
-      return;
-    }
+    // It is over already.
+    if (begun === null) return;
+    if ("slug" in begun) throw errorOf(begun, undefined, where);
     pending = begun;
-    if (signal?.aborted) cancel();
-    else signal?.addEventListener("abort", cancel, { once: true });
+    signal?.addEventListener("abort", cancel, { once: true });
   });
 }

@@ -22,7 +22,7 @@ export interface Plan {
   /** The name of the server, where it is not the endpoint's own. */
   host?: string | undefined;
   base: typeof pgTypes.Client;
-  wanted: ConnectOptions;
+  wanted: Omit<ConnectOptions, "signal">;
   /** What the user wants of TLS, instead of what `sslmode` means. */
   ssl: pgTypes.ClientConfig["ssl"] | undefined;
   telemetry: Telemetry;

@@ -17,9 +17,11 @@ export function lifetime(): number {
 
 /** The options by which pg logs in with current tokens. */
 export function dialled(plan: Plan): pgTypes.PoolConfig {
+  const { client, target, wanted } = plan;
+  const options = wanted.ttlMillis ? { ttlMillis: wanted.ttlMillis } : undefined;
   return {
     // For whoever dials without the class below.
-    password: () => plan.client.token(plan.target),
+    password: () => client.token(target, options),
     Client: dialer(plan) as unknown as NonNullable<pgTypes.PoolConfig["Client"]>,
   };
 }
@@ -32,7 +34,7 @@ export function pooled(plan: Plan, config: pgTypes.PoolConfig, onError: (error: 
     Object.defineProperty(pool.options, "maxLifetimeSeconds", { get: lifetime, enumerable: true, configurable: true });
   }
   watched(pool, plan.telemetry, onError);
-  plan.client.prepare(plan.target);
+  plan.client.prepare(plan.target, plan.wanted);
   return pool;
 }
 

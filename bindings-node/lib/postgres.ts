@@ -65,7 +65,7 @@ export function sqlOptions(options?: SqlOptions): postgres.Options<{}> {
   const limit = 1000 * (own.connect_timeout ?? CONNECT_TIMEOUT_SECONDS);
   const where = here(sqlOptions);
   let password = "";
-  client.prepare(target);
+  client.prepare(target, wanted);
   const dial = async (connection: Record<string, unknown>): Promise<Duplex> => {
     const connect = await connectOf(client, target, wanted, where);
     // Read when the login begins, after this; the names that postgres.js itself was given are its guesses.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lakekey_ffi::Handle;
 use lakekey_ffi::plain::Options;
 use lakekey_ffi::provider::HostTokenProvider;
-use napi::bindgen_prelude::{Either, Function};
+use napi::bindgen_prelude::{Either, Either3, Function, Null};
 use napi_derive::napi;
 
 use crate::callback::{Callback, Question};
@@ -87,8 +87,9 @@ impl Client {
         &self,
         request: CredentialRequest,
         deliver: Deliver<'_, Credential>,
-    ) -> napi::Result<Either<Pending, Failure>> {
-        start(self.handle.credential(request.into()), &deliver)
+    ) -> napi::Result<Either3<Pending, Failure, Null>> {
+        let at_hand = self.handle.peek(request.target.as_deref()).is_some();
+        start(self.handle.credential(request.into()), at_hand, &deliver)
     }
 
     /// Everything that a driver needs for one login.
@@ -100,8 +101,13 @@ impl Client {
         &self,
         request: ConnectRequest,
         deliver: Deliver<'_, Connect>,
-    ) -> napi::Result<Either<Pending, Failure>> {
-        start(self.handle.connect_params(request.into()), &deliver)
+    ) -> napi::Result<Either3<Pending, Failure, Null>> {
+        let at_hand = self.handle.peek(request.target.as_deref()).is_some();
+        start(
+            self.handle.connect_params(request.into()),
+            at_hand,
+            &deliver,
+        )
     }
 
     /// A client that is the user of this token and nobody else.
@@ -113,14 +119,10 @@ impl Client {
         }
     }
 
-    /// Starts what a first login needs, side by side, and returns at once.
+    /// Starts what a first such login needs, side by side, and returns at once.
     #[napi(catch_unwind)]
-    pub fn prepare(&self, target: Option<String>) -> Option<Failure> {
-        let request = lakekey_ffi::plain::ConnectRequest {
-            target,
-            ..Default::default()
-        };
-        self.handle.prepare(request).err().map(Failure::from)
+    pub fn prepare(&self, request: ConnectRequest) -> Option<Failure> {
+        self.handle.prepare(request.into()).err().map(Failure::from)
     }
 
     /// Takes a token out of the cache because Postgres refused it; whether a fresh one is due.

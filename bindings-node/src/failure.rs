@@ -1,7 +1,7 @@
 //! Errors as plain objects: the classes live in `lib/errors.ts`, chosen there by number.
 
-use lakekey_ffi::FfiError;
 use lakekey_ffi::login::RefusedLogin;
+use lakekey_ffi::{Code, FfiError};
 use napi_derive::napi;
 
 use crate::callback::Thrown;
@@ -76,6 +76,12 @@ pub fn codes() -> Vec<PublishedCode> {
 #[napi(catch_unwind)]
 pub fn argument_failure(name: String, problem: String) -> Failure {
     FfiError::argument(&name, problem).into()
+}
+
+/// The error of a call that was given up before it began.
+#[napi(catch_unwind)]
+pub fn cancelled() -> Failure {
+    FfiError::new(Code::Cancelled, "the call was cancelled before it began").into()
 }
 
 /// Whether a login was refused for its token, so that a fresh one is worth one more try.

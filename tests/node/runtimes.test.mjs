@@ -40,7 +40,10 @@ const APP = `
   } catch (error) {
     console.log(error instanceof ConfigError, error.slug);
   }
-  await pool.end();
+  // Authorities that know nothing of the emulator's.
+  const stranger = createPool({ sslrootcert: "system" });
+  console.log(await stranger.query("select 1").then(() => "let in", () => "refused"));
+  await Promise.all([pool.end(), stranger.end()]);
 `;
 
 for (const [name, { binary, flags, major }] of Object.entries(RUNTIMES)) {
@@ -49,8 +52,9 @@ for (const [name, { binary, flags, major }] of Object.entries(RUNTIMES)) {
     assert.match(execFileSync(command, ["--version"], { encoding: "utf8" }), major);
     const file = join(folder, "app.mjs");
     writeFileSync(file, APP);
-    const said = await emulator.output("", { command, flags, file, env: { HOME: folder, DENO_NO_UPDATE_CHECK: "1" } });
-    assert.equal(said, `3 ${TARGET}\n1,2,3,4\ntrue\ntrue CONFIG_INVALID\n`);
+    const env = { HOME: folder, DENO_NO_UPDATE_CHECK: "1", NODE_EXTRA_CA_CERTS: null, SSL_CERT_FILE: null };
+    const said = await emulator.output("", { command, flags, file, env });
+    assert.equal(said, `3 ${TARGET}\n1,2,3,4\ntrue\ntrue CONFIG_INVALID\nrefused\n`);
     const { mints, logins_refused: refused, logins_accepted: accepted } = await emulator.counters();
     assert.deepEqual({ mints, refused, accepted }, { mints: 2, refused: 0, accepted: 4 });
   });
