@@ -4,9 +4,11 @@ package main
 
 import (
 	"bufio"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 
 	"github.com/databricks/databricks-sdk-go/config"
@@ -36,13 +38,18 @@ func ask(cfg *config.Config) error {
 	if err := cfg.EnsureResolved(); err != nil {
 		return err
 	}
-	request, err := http.NewRequest(http.MethodGet, cfg.Host+"/api/2.0/preview/scim/v2/Me", nil)
+	request, err := http.NewRequest(http.MethodGet, "http://unknown.test", nil)
 	if err != nil {
 		return err
 	}
 	if err := cfg.Authenticate(request); err != nil {
 		return err
 	}
+	// Some types learn the host by authenticating.
+	if request.URL, err = url.Parse(cfg.Host + "/api/2.0/preview/scim/v2/Me"); err != nil {
+		return err
+	}
+	request.Host = request.URL.Host
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
@@ -52,7 +59,23 @@ func ask(cfg *config.Config) error {
 	return err
 }
 
+// keep makes Go read the variables of proxies and certificates, which it does once.
+func keep() error {
+	request, err := http.NewRequest(http.MethodGet, "https://example.test", nil)
+	if err != nil {
+		return err
+	}
+	if _, err = http.ProxyFromEnvironment(request); err != nil {
+		return err
+	}
+	_, err = x509.SystemCertPool()
+	return err
+}
+
 func main() {
+	if err := keep(); err != nil {
+		panic(err)
+	}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 1<<20)
 	out := json.NewEncoder(os.Stdout)

@@ -1,99 +1,41 @@
 """Unified authentication beside the official SDKs of Python, JavaScript, Go and Java: in each environment of
 ``tests/auth/environments.json`` all pick the same type and send the same authorization, or the difference is named there.
-
-A recorder stands between the clients and the emulator. It writes down what each of them sends to the API.
 """
 
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 import os
 import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from unittest import mock
-from urllib.parse import quote
 
 import pytest
 
+from auth.recorder import AZURE, GOOGLE, Recorder
 from emulator import Emulator
 
 DATA = json.loads((Path(__file__).parents[2] / "auth" / "environments.json").read_text())
 CASES = DATA["cases"]
 ENDPOINT = "projects/emulator/branches/production/endpoints/primary"
 MEGABYTE = 1024 * 1024
-# What belongs to one connection, or to a body that is written anew.
-NOT_PASSED_ON = ("host", "connection", "content-length", "transfer-encoding", "accept-encoding")
-
-
-class Recorder(ThreadingHTTPServer):
-    """Passes requests on and keeps the authorization of those to the API."""
-
-    daemon_threads = True
-
-    def __init__(self, control: str) -> None:
-        super().__init__(("127.0.0.1", 0), Pass)
-        self.control = control.removeprefix("http://")
-        self.seen: list[tuple[str, str | None]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Pass(BaseHTTPRequestHandler):
-    server: Recorder
-    protocol_version = "HTTP/1.1"
-
-    def handle_any(self) -> None:
-        body = self.body()
-        if self.path.startswith("/api/"):
-            authorization = self.headers.get("authorization") or ""
-            self.server.seen.append((authorization, self.headers.get("x-databricks-workspace-id")))
-        onward = http.client.HTTPConnection(self.server.control, timeout=30)
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in NOT_PASSED_ON}
-        # An issuer that is asked for a token for this address makes it for the emulator's.
-        path = self.path
-        for written in (str, lambda url: quote(url, safe="")):
-            path = path.replace(written(self.server.url), written(f"http://{self.server.control}"))
-        onward.request(self.command, path, body, headers)
-        answer = onward.getresponse()
-        # Addresses in documents must lead back here.
-        text = answer.read().replace(f"http://{self.server.control}".encode(), self.server.url.encode())
-        self.send_response(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in NOT_PASSED_ON:
-                self.send_header(name, value)
-        self.send_header("content-length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-        onward.close()
-
-    def body(self) -> bytes:
-        if self.headers.get("transfer-encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("content-length") or 0))
-        chunks = []
-        while size := int(self.rfile.readline(), 16):
-            chunks.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(chunks)
-
-    do_GET = do_POST = handle_any  # noqa: N815
-
-    def log_message(self, *_: object) -> None:
-        pass
+CLIENT = "00000000-0000-4000-8000-000000000001"
+TENANT = "00000000-0000-4000-8000-00000000007e"
+# Databricks itself, as Entra knows it.
+DATABRICKS = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d"
 
 
 @pytest.fixture(scope="module")
-def recorder() -> Iterator[Recorder]:
-    with Emulator("--parent-pid", str(os.getpid())) as emulator, Recorder(emulator.env["DATABRICKS_HOST"]) as server:
+def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
+    with (
+        Emulator("--parent-pid", str(os.getpid())) as emulator,
+        Recorder(emulator.env["DATABRICKS_HOST"], tmp_path_factory.mktemp("tls")) as server,
+    ):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
@@ -116,8 +58,38 @@ def user_token(recorder: Recorder) -> str:
     return token
 
 
+def entra_token(recorder: Recorder, resource: str) -> str:
+    form = f"grant_type=client_credentials&client_id={CLIENT}&client_secret=emulator-secret&resource={resource}"
+    url = f"http://{recorder.control}/entra/{TENANT}/oauth2/token"
+    with urllib.request.urlopen(url, form.encode()) as answer:
+        token: str = json.load(answer)["access_token"]
+    return token
+
+
+def az(kind: str, recorder: Recorder) -> str:
+    """A stand-in for the Azure CLI, logged in as the service principal."""
+    if kind == "az-no-login":
+        return "#!/bin/sh\necho \"ERROR: Please run 'az login' to setup account.\" >&2\nexit 1\n"
+    until = "2999-01-01 00:00:00.000000"
+    own, management = (
+        json.dumps({"accessToken": entra_token(recorder, resource), "tokenType": "Bearer", "expiresOn": until})
+        for resource in (DATABRICKS, "https://management.core.windows.net/")
+    )
+    account = json.dumps({"tenantId": TENANT, "user": {"name": CLIENT, "type": "servicePrincipal"}})
+    return f"""#!/bin/sh
+case "$*" in
+"account show "*) echo '{account}';;
+*"--resource https://management"*) echo '{management}';;
+*"--resource {DATABRICKS}"*) echo '{own}';;
+*) echo "ERROR: there is no such resource" >&2; exit 1;;
+esac
+"""
+
+
 def tool(kind: str, recorder: Recorder) -> str:
-    """A stand-in for the Databricks CLI: a script of the size of the real one."""
+    """A stand-in for the Databricks CLI, a script of the size of the real one, or for the Azure CLI."""
+    if kind.startswith("az-"):
+        return az(kind, recorder)
     if kind == "cli-legacy":
         return "#!/bin/sh\necho 'Version 0.18.0'\n"
     no_login = "Error: cache: databricks OAuth is not configured for this host. no cached credentials"
@@ -134,7 +106,7 @@ def tool(kind: str, recorder: Recorder) -> str:
 
 def prepared(case: dict[str, Any], home: Path, recorder: Recorder) -> dict[str, str]:
     """Writes the files of an environment and gives its variables."""
-    marks = {"$HOST": recorder.url, "$HOME": str(home)}
+    marks = {"$HOST": recorder.url, "$HOME": str(home), "$AZURE": f"https://{AZURE}", "$GOOGLE": f"https://{GOOGLE}"}
     if "$ID_TOKEN" in json.dumps(case):
         marks["$ID_TOKEN"] = id_token(recorder)
 
@@ -154,11 +126,15 @@ def prepared(case: dict[str, Any], home: Path, recorder: Recorder) -> dict[str, 
         (programs / name).write_text(tool(kind, recorder))
         (programs / name).chmod(0o755)
     variables = {name: filled(value) for name, value in case.get("env", {}).items()}
-    return {"HOME": str(home), "PATH": str(programs), **variables}
+    clouds = recorder.proxy if case.get("clouds") else {}
+    return {"HOME": str(home), "PATH": str(programs), **clouds, **variables}
 
 
 def shown(authorization: str) -> str:
     """What an authorization says: two tokens of one identity differ in their ids and times only."""
+    authorization, *beside = authorization.split(" + ")
+    if beside:
+        return " + ".join(map(shown, [authorization, *beside]))
     scheme, _, token = authorization.partition(" ")
     parts = token.split(".")
     if len(parts) != 3:
@@ -204,9 +180,15 @@ def of_sdk(env: dict[str, str], recorder: Recorder) -> tuple[str | None, list[st
 class Witness:
     """An official SDK in a process of its own, which reads an environment a line and answers with a line."""
 
-    def __init__(self, command: list[str], folder: str | None = None) -> None:
+    def __init__(self, command: list[str], folder: str | None = None, **variables: str) -> None:
         self.process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            cwd=folder,
+            env={**os.environ, **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
 
     def ask(self, env: dict[str, str]) -> dict[str, Any]:
@@ -231,10 +213,11 @@ def given(variable: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def witnesses() -> Iterator[dict[str, Witness]]:
+def witnesses(recorder: Recorder) -> Iterator[dict[str, Witness]]:
     running = {
         "javascript": Witness(["node", "witness.mjs"], given("LAKEKEY_NODE_OFFICIAL")),
-        "go": Witness([given("LAKEKEY_GO_WITNESS")]),
+        # Go reads these once in the life of a process.
+        "go": Witness([given("LAKEKEY_GO_WITNESS")], **recorder.proxy),
         "java": Witness(["java", "-cp", given("LAKEKEY_JAVA_WITNESS"), "com.databricks.sdk.core.Witness"]),
     }
     yield running
@@ -265,7 +248,10 @@ def test_the_same_identity(
     if about["python"][0] and our_workspaces != {None}:
         # The SDK learns a workspace's id by one request more, so only ours must be among theirs.
         assert our_workspaces == their_workspaces
+    only = case.get("only", list(witnesses))
     for sdk, witness in witnesses.items():
+        if sdk not in only:
+            continue
         said = witness.ask(env)
         theirs, _ = sent(recorder)
         about[sdk] = (same(said["auth_type"], theirs), f"{said} {theirs}")
