@@ -208,12 +208,13 @@ impl Compute {
         ))
     }
 
-    /// A cluster that was not stopped in order is started, so that it mends itself.
+    /// A cluster that was not stopped in order is started, so that it mends itself; one that has no files, to get them.
     async fn settle(self: &Arc<Self>) -> Result<(), PostgresError> {
         {
             let slot = self.cluster.lock().await;
             let runs = slot.as_ref().is_some_and(|cluster| !cluster.has_ended());
-            if runs || ControlFile::read(&self.data())?.is_clean {
+            let data = self.data();
+            if runs || (data.exists() && ControlFile::read(&data)?.is_clean) {
                 return Ok(());
             }
         }

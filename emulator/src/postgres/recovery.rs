@@ -125,11 +125,10 @@ fn settings(target: Option<Target>) -> Vec<String> {
     settings
 }
 
-/// Postgres would round what is finer than a microsecond, perhaps up.
+/// Postgres would round what is finer than a microsecond, perhaps up; and at this point of its start it knows no `Z`.
 fn micros(time: Timestamp) -> String {
-    Timestamp::from_microsecond(time.as_microsecond())
-        .unwrap_or(time)
-        .to_string()
+    let floor = Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time);
+    floor.strftime("%Y-%m-%d %H:%M:%S%.6f+00").to_string()
 }
 
 fn log_of(tree: &Path) -> String {

@@ -12,5 +12,7 @@ mod kill;
 mod login;
 mod orphan;
 mod refusals;
+#[path = "../common/scratch.rs"]
+mod scratch;
 mod stage;
 mod wake;

@@ -1,7 +1,6 @@
 //! A door with a control plane of a few lines behind it, so that these tests are about the door.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,9 +12,11 @@ use lakekey_emulator::front::directory::{
     ComputeState, Directory, Endpoint, LoginRefusal, MadeRole, Role, RoleLogin,
 };
 use lakekey_emulator::front::{Front, FrontOptions};
-use lakekey_emulator::postgres::{BinarySearch, Fleet, FleetOptions, Time};
+use lakekey_emulator::postgres::{Fleet, Time};
 use rustix::process::Pid;
 use tokio::sync::watch;
+
+pub(crate) use crate::scratch::{fleet_options, scratch};
 
 pub(crate) const HOST: &str = "ep-one.database.localhost";
 pub(crate) const USER: &str = "ann@example.com";
@@ -43,7 +44,6 @@ fn endpoint(uid: &str) -> Endpoint {
         disabled: false,
         read_only: false,
         pooled: false,
-        read_only: false,
         suspend_after_ms: None,
     }
 }
@@ -229,48 +229,6 @@ pub(crate) fn host_mode(host_mode: HostMode) -> FrontOptions {
         host_mode,
         ..FrontOptions::default()
     }
-}
-
-pub(crate) fn fleet_options(state: &Path) -> FleetOptions {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned();
-    FleetOptions {
-        state_dir: state.to_owned(),
-        cache_dir: Some(scratch().join("cache")),
-        binaries: BinarySearch {
-            explicit: None,
-            roots: vec![repository],
-        },
-        strict_version: false,
-    }
-}
-
-/// A directory below `target` for this user; below the system's directory for temporary files where the account that
-/// runs Postgres cannot get into `target`.
-fn scratch() -> PathBuf {
-    use std::os::unix::fs::MetadataExt;
-    use std::os::unix::fs::PermissionsExt;
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    std::fs::create_dir_all(target).ok();
-    let passable = target
-        .ancestors()
-        .all(|dir| std::fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o001 != 0));
-    let me = std::fs::metadata("/proc/self").map_or(0, |meta| meta.uid());
-    let base = if passable {
-        target.to_owned()
-    } else {
-        std::env::temp_dir()
-    };
-    let dir = base.join(format!("emulator-{me}"));
-    if std::fs::create_dir_all(&dir).is_err() {
-        let dir = std::env::temp_dir().join(format!("lakekey-emulator-{me}"));
-        std::fs::create_dir_all(&dir).unwrap();
-        return dir;
-    }
-    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
-    dir
 }
 
 /// Waits for something to become true, with a deadline instead of a fixed sleep.

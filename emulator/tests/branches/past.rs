@@ -1,0 +1,181 @@
+//! Branches from the past of a parent: by time, by position in the WAL.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lakekey_emulator::ClockChange;
+use lakekey_emulator::postgres::{Lsn, Origin, PostgresError};
+use tokio_postgres::Client;
+
+use crate::stage::{Stage, rows, text, write};
+
+/// What Postgres says the time is; the emulator's clock shows the same as long as nobody moves it.
+async fn now(client: &Client) -> Timestamp {
+    let time = text(
+        client,
+        "to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
+    );
+    time.await.parse().unwrap()
+}
+
+async fn lsn(client: &Client) -> Lsn {
+    text(client, "pg_current_wal_lsn()").await.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_between_two_commits_has_exactly_the_first() {
+    for pg_version in [17, 16] {
+        let stage = Stage::of_version(pg_version).await;
+        let parent = stage.session("main").await;
+        let mut times = Vec::new();
+        for row in ["1", "2", "3"] {
+            write(&parent, row).await;
+            times.push(now(&parent).await);
+        }
+        let second = stage.child("main", "second", Origin::Time(times[1])).await;
+        assert_eq!(second.unwrap().time, times[1]);
+        assert_eq!(stage.rows("second").await, ["1", "2"]);
+        // Nothing was committed after this one.
+        let third = Origin::Time(times[2]);
+        stage.child("main", "third", third).await.unwrap();
+        assert_eq!(stage.rows("third").await, ["1", "2", "3"]);
+        stage.suspend("main").await;
+        for (index, name) in ["a", "b", "c"].iter().enumerate() {
+            let origin = Origin::Time(times[index]);
+            stage.child("main", name, origin).await.unwrap();
+            assert_eq!(stage.rows(name).await.len(), index + 1);
+        }
+        stage.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_position_has_what_was_committed_before_it() {
+    let stage = Stage::open().await;
+    let parent = stage.session("main").await;
+    let mut positions = Vec::new();
+    for row in ["1", "2", "3"] {
+        write(&parent, row).await;
+        positions.push(lsn(&parent).await);
+    }
+    let point = stage.child("main", "one", Origin::Lsn(positions[0])).await;
+    assert_eq!(point.unwrap().lsn, positions[0]);
+    assert_eq!(stage.rows("one").await, ["1"]);
+    stage.suspend("main").await;
+    for (index, name) in ["a", "b", "c"].iter().enumerate() {
+        let origin = Origin::Lsn(positions[index]);
+        stage.child("main", name, origin).await.unwrap();
+        assert_eq!(stage.rows(name).await.len(), index + 1);
+    }
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_past_of_a_branch_from_the_past_can_be_branched_from() {
+    let stage = Stage::open().await;
+    let parent = stage.session("main").await;
+    write(&parent, "1").await;
+    let first = now(&parent).await;
+    write(&parent, "2").await;
+    stage.child("main", "a", Origin::Time(first)).await.unwrap();
+    let a = stage.session("a").await;
+    write(&a, "a1").await;
+    let of_a = now(&a).await;
+    write(&a, "a2").await;
+    stage.child("a", "b", Origin::Time(of_a)).await.unwrap();
+    let b = stage.session("b").await;
+    assert_eq!(rows(&b).await, ["1", "a1"]);
+    write(&b, "b1").await;
+    let of_b = lsn(&b).await;
+    write(&b, "b2").await;
+    stage.child("b", "c", Origin::Lsn(of_b)).await.unwrap();
+    assert_eq!(stage.rows("c").await, ["1", "a1", "b1"]);
+    // One made from the present has a past of its own as well.
+    stage.child("b", "d", Origin::Current).await.unwrap();
+    let d = stage.session("d").await;
+    write(&d, "d1").await;
+    let of_d = now(&d).await;
+    write(&d, "d2").await;
+    stage.child("d", "e", Origin::Time(of_d)).await.unwrap();
+    assert_eq!(stage.rows("e").await, ["1", "a1", "b1", "b2", "d1"]);
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_is_one_that_the_emulators_clock_showed() {
+    let stage = Stage::open().await;
+    stage.clock.freeze(true);
+    let parent = stage.session("main").await;
+    write(&parent, "monday").await;
+    let monday = stage.clock.now();
+    stage.clock.advance(Duration::from_hours(24));
+    write(&parent, "tuesday").await;
+    let tuesday = stage.clock.now();
+    stage.clock.advance(Duration::from_hours(24));
+    write(&parent, "wednesday").await;
+    let expected: [(&str, Timestamp, &[&str]); 3] = [
+        ("a", monday, &["monday"]),
+        (
+            "b",
+            monday + jiff::SignedDuration::from_hours(5),
+            &["monday"],
+        ),
+        ("c", tuesday, &["monday", "tuesday"]),
+    ];
+    for (name, time, wanted) in expected {
+        stage.child("main", name, Origin::Time(time)).await.unwrap();
+        assert_eq!(stage.rows(name).await, wanted, "{time}");
+    }
+    // Moved back, the clock shows the same time once more, and then the later moment is meant.
+    let back = ClockChange {
+        set: Some(monday),
+        ..ClockChange::default()
+    };
+    stage.clock.change(&back).unwrap();
+    stage
+        .child("main", "d", Origin::Time(monday))
+        .await
+        .unwrap();
+    assert_eq!(stage.rows("d").await, ["monday", "tuesday", "wednesday"]);
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn points_that_are_not_of_the_past_are_refused_by_name() {
+    let stage = Stage::open().await;
+    let before = stage.clock.now();
+    let parent = stage.session("main").await;
+    write(&parent, "1").await;
+    let tomorrow = stage.clock.now() + jiff::SignedDuration::from_hours(24);
+    let far = Lsn(lsn(&parent).await.0 + 1);
+    for suspended in [false, true] {
+        if suspended {
+            stage.suspend("main").await;
+        }
+        for origin in [Origin::Time(tomorrow), Origin::Lsn(Lsn(far.0 + (1 << 30)))] {
+            let error = stage.child("main", "child", origin).await.unwrap_err();
+            assert!(matches!(error, PostgresError::PointAhead { .. }), "{error}");
+        }
+    }
+    let present = stage.child("main", "child", Origin::Current).await.unwrap();
+    for origin in [
+        Origin::Time(before),
+        Origin::Lsn(Lsn(1)),
+        Origin::Time(Timestamp::UNIX_EPOCH),
+    ] {
+        let error = stage.child("child", "late", origin).await.unwrap_err();
+        assert!(
+            matches!(error, PostgresError::HistoryGone { .. }),
+            "{error}"
+        );
+    }
+    drop(stage.session("child").await);
+    let error = stage.child("child", "late", Origin::Lsn(Lsn(1))).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains(&present.lsn.to_string()), "{error}");
+    let nothing = std::fs::read_dir(stage.dir.join("branches"))
+        .unwrap()
+        .count();
+    assert_eq!(nothing, 2, "refused branches leave nothing behind");
+    stage.close().await;
+}
