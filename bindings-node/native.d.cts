@@ -1,99 +1,175 @@
-// The private native module, as `src/` exports it. An option that is not given is `undefined`, a missing
-// key is a mistake; times are milliseconds.
+// The private native module, as its build describes it. Written by native-types.mjs; times are milliseconds.
 
-export interface Failure {
-  code: number;
-  slug: string;
-  message: string;
-  hint?: string;
-  httpStatus?: number;
-  requestId?: string;
-  retryable: boolean;
-  causes: string[];
-  thrown?: number;
-}
-
-export interface PublishedCode {
-  code: number;
-  slug: string;
-  retryable: boolean;
-}
-
+/** What a client is made from. */
 export interface ClientOptions {
-  settings: { name: string; value: string }[];
-  target: string | undefined;
-  timeoutMillis: number | undefined;
-  product: string | undefined;
+  /** Configuration attributes. */
+  settings: Array<Setting>;
+  /** The database of calls that name none. */
+  target?: string | undefined;
+  /** The budget of calls that name none. */
+  timeoutMillis?: number | undefined;
+  /** Added to the user agent. */
+  product?: string | undefined;
 }
 
-export interface CredentialRequest {
-  target: string | undefined;
-  ttlMillis: number | undefined;
-  timeoutMillis: number | undefined;
-}
-
-export interface Credential {
-  token: string;
-  expiresAt: number;
-  issuedAt: number;
-  endpoint: string;
-  subject?: string;
-}
-
-export interface ConnectRequest {
-  target: string | undefined;
-  database: string | undefined;
-  user: string | undefined;
-  port: number | undefined;
-  sslmode: string | undefined;
-  sslrootcert: string | undefined;
-  ttlMillis: number | undefined;
-  timeoutMillis: number | undefined;
-}
-
+/** How to connect once. */
 export interface Connect {
+  /** libpq's keywords, without the password. */
   params: Record<string, string>;
+  /** The credential. */
   password: string;
+  /** Whether the token was there already, so that a refused login earns a fresh one. */
   cached: boolean;
+  /** The role to log in as. */
   user: string;
-  subject?: string;
+  /** The identity in the credential. */
+  subject?: string | undefined;
+  /** All of it as one connection string for libpq, the password in it. */
   conninfo: string;
 }
 
-export type Deliver<T> = (failure: Failure | null, value: T | null) => void;
+/** Which connection is wanted. */
+export interface ConnectRequest {
+  /** The database server; none for the client's own. */
+  target?: string | undefined;
+  /** The database's name. */
+  database?: string | undefined;
+  /** The role to log in as. */
+  user?: string | undefined;
+  /** The port. */
+  port?: number | undefined;
+  /** libpq's `sslmode`. */
+  sslmode?: string | undefined;
+  /** libpq's `sslrootcert`. */
+  sslrootcert?: string | undefined;
+  /** How long the credential should live. */
+  ttlMillis?: number | undefined;
+  /** How long to wait. */
+  timeoutMillis?: number | undefined;
+}
 
+/** A database credential. */
+export interface Credential {
+  /** The password. */
+  token: string;
+  /** Its end, in milliseconds since 1970. */
+  expiresAt: number;
+  /** When it was asked for, in milliseconds since 1970. */
+  issuedAt: number;
+  /** The endpoint's resource name. */
+  endpoint: string;
+  /** The identity in the token. */
+  subject?: string | undefined;
+}
+
+/** Which credential is wanted. */
+export interface CredentialRequest {
+  /** The database; none for the client's own. */
+  target?: string | undefined;
+  /** How long the credential should live. */
+  ttlMillis?: number | undefined;
+  /** How long to wait for it. */
+  timeoutMillis?: number | undefined;
+}
+
+/** What went wrong, as it crosses to JavaScript. */
+export interface Failure {
+  /** The stable number. */
+  code: number;
+  /** The stable name. */
+  slug: string;
+  /** What went wrong, without the hint. */
+  message: string;
+  /** What the reader can do about it. */
+  hint?: string | undefined;
+  /** The status of the workspace's answer. */
+  httpStatus?: number | undefined;
+  /** The workspace's id of the request. */
+  requestId?: string | undefined;
+  /** Whether the same call may succeed later. */
+  retryable: boolean;
+  /** The messages of the causes, outermost first. */
+  causes: Array<string>;
+  /** Which of the values that the token provider threw is the cause. */
+  thrown?: number | undefined;
+}
+
+/** One published error code. */
+export interface PublishedCode {
+  /** The number. */
+  code: number;
+  /** The name. */
+  slug: string;
+  /** Whether the same call may succeed later. */
+  retryable: boolean;
+}
+
+/** One configuration attribute by its Databricks name. */
+export interface Setting {
+  /** `host`, `token`, `client_id`, ... */
+  name: string;
+  /** Its value. */
+  value: string;
+}
+
+/** The native part of a client. */
 export declare class Client {
   private constructor();
-  peek(target: string | null): string | null;
+  /** The token, if it is here and nothing is to be done about it. */
+  peek(target?: string | undefined | null): string | null;
+  /** A credential, minted if need be. */
+  startCredential(request: CredentialRequest, deliver: (failure: Failure | null, value: Credential | null) => void): Pending | Failure | null;
+  /** Everything that a driver needs for one login. */
+  startConnect(request: ConnectRequest, deliver: (failure: Failure | null, value: Connect | null) => void): Pending | Failure | null;
+  /** A client that is the user of this token and nobody else. */
   asUser(token: string): Client | Failure;
-  startCredential(request: CredentialRequest, deliver: Deliver<Credential>): Pending | Failure | null;
-  startConnect(request: ConnectRequest, deliver: Deliver<Connect>): Pending | Failure | null;
+  /** Starts what a first such login needs, side by side, and returns at once. */
   prepare(request: ConnectRequest): Failure | null;
+  /** Takes a token out of the cache because Postgres refused it; whether a fresh one is due. */
   invalidate(token: string): boolean | Failure;
+  /** Ends the client: later calls fail. */
   close(): Failure | null;
 }
 
+/**
+ * A call under way. Whoever waits for the call keeps it: when JavaScript drops it the wait ends, so that a worker that
+ * is terminated leaves nothing behind.
+ */
 export declare class Pending {
   private constructor();
+  /** Ends this wait; what others wait for goes on. Harmless after the end. */
   cancel(): void;
 }
 
+/** One request for a token. The first answer counts. */
 export declare class Question {
   private constructor();
-  give(token: string, expiresAt: number | null): void;
-  fail(what: string, thrown: number | null): void;
+  /** The provider's token, and its end in milliseconds since 1970 if that is known. */
+  give(token: string, expiresAt?: number | undefined | null): void;
+  /** What the provider did instead, without the text of what it threw, which may quote a secret. */
+  fail(what: string, thrown?: number | undefined | null): void;
 }
 
-export declare function open(options: ClientOptions, ask: ((question: Question) => void) | null): Client | Failure;
+/** The error for an argument that cannot be used. */
 export declare function argumentFailure(name: string, problem: string): Failure;
+
+/** The error of a call that was given up before it began. */
 export declare function cancelled(): Failure;
-export declare function codes(): PublishedCode[];
+
+/** Every published error code. */
+export declare function codes(): Array<PublishedCode>;
+
+/** Whether any call of this process has started lakekey's threads. */
 export declare function hasThreads(): boolean;
-export declare function loginFailure(
-  text: string,
-  sqlstate: string | null,
-  user: string,
-  subject: string | null,
-): Failure;
-export declare function refusesToken(text: string, sqlstate: string | null): boolean;
+
+/** The error for a refused login, with the likeliest fix first. */
+export declare function loginFailure(text: string, sqlstate: string | undefined | null, user: string, subject?: string | undefined | null): Failure;
+
+/** Makes a client. No I/O, no thread. */
+export declare function open(options: ClientOptions, ask?: ((arg: Question) => void) | undefined | null): Client | Failure;
+
+/** Whether a login was refused for its token, so that a fresh one is worth one more try. */
+export declare function refusesToken(text: string, sqlstate?: string | undefined | null): boolean;
+
+/** The version of lakekey. */
 export declare function version(): string;

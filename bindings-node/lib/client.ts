@@ -293,7 +293,7 @@ function opened(client: native.Client | native.Failure, where: { stack?: string 
 }
 
 function waited<T>(
-  begin: (deliver: native.Deliver<T>) => native.Pending | native.Failure | null,
+  begin: (deliver: (failure: native.Failure | null, value: T | null) => void) => native.Pending | native.Failure | null,
   signal: AbortSignal | undefined,
   where: { stack?: string },
 ): Promise<T> {

@@ -38,6 +38,11 @@ pub(crate) fn installed(repo: &Repo) -> Result<PathBuf> {
     native(repo, &folder)?;
     for (from, to) in [
         ("tests/node", "."),
+        ("bindings-node/native-types.mjs", "native-types.mjs"),
+        (
+            "target/debug/native-types/lakekey-node",
+            "native-types.jsonl",
+        ),
         ("examples/node-pg", "examples/node-pg"),
         ("examples/node-orms", "examples/node-orms"),
         ("README.md", "README.md"),
