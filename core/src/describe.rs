@@ -35,6 +35,11 @@ impl Client {
         })
     }
 
+    /// Who asks for its credentials, for messages; `None` before the first request.
+    pub(crate) fn identity(&self) -> Option<String> {
+        self.door().ok()?.api.identity()
+    }
+
     /// Gets a workspace token, or says why none can be got. What it settles on, [`Client::describe`] then shows.
     pub async fn check_identity(&self) -> Result<()> {
         let door = self.door()?;

@@ -19,7 +19,7 @@ pub(crate) fn make(ground: &Ground<'_>) -> Result<Chosen> {
     let who = format!("{client_id}\n{}", secret.fingerprint());
     let source = ServicePrincipal {
         hint: format!(
-            "Check azure_client_id (from {}) and azure_client_secret (from {}); an Entra secret ends by itself",
+            "Check azure_client_id {client_id} (from {}) and azure_client_secret (from {}); an Entra secret ends by itself",
             ground.source("azure_client_id"),
             ground.source("azure_client_secret")
         ),

@@ -16,7 +16,7 @@ use crate::auth::token_cache::Fetched;
 use crate::auth::token_request::{ask_for_token, refused, request, unusable};
 use crate::clock::Deadline;
 use crate::code::Code;
-use crate::config::{Resolved, is_loopback};
+use crate::config::{Resolved, account_host, is_loopback};
 use crate::error::{Error, Result};
 use crate::http::{Retry, Wire};
 use crate::secret::Secret;
@@ -192,7 +192,8 @@ impl OAuth {
         Ok(Url::parse(&address).ok())
     }
 
-    /// The host's metadata, null if there is none. It is a help, so whatever goes wrong is no error.
+    /// The host's metadata, null if there is none. It is a help, so whatever goes wrong is no error; but a host that calls
+    /// itself an account console is one, whatever its name.
     async fn metadata(&self, deadline: Deadline) -> Result<Value> {
         let deadline = deadline.within(&*self.wire.clock, METADATA_BUDGET);
         let request = request(&self.wire, Method::GET, self.on_host(METADATA)?);
@@ -205,6 +206,12 @@ impl OAuth {
             }
         };
         let metadata = found.unwrap_or_default();
+        if text(&metadata, "host_type").is_some_and(|kind| kind.eq_ignore_ascii_case("account")) {
+            let host = self.resolved.host().unwrap_or_default();
+            let from = self.resolved.value("host");
+            let from = from.map_or_else(String::new, |value| value.source.to_string());
+            return Err(account_host(host, &from));
+        }
         if let Some(id) = text(&metadata, "workspace_id").and_then(|id| id.parse().ok()) {
             // Only the first answer counts, so that a call's headers do not change under way.
             let _ = self.wire.workspace_id.set(id);

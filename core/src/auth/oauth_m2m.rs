@@ -20,7 +20,7 @@ pub(crate) fn make(ground: &Ground<'_>) -> Result<Chosen> {
     let source = ServicePrincipal {
         client_secret: secret.clone(),
         hint: format!(
-            "Check client_id (from {}) and client_secret (from {}), and that the service principal is assigned to \
+            "Check client_id {client_id} (from {}) and client_secret (from {}), and that the service principal is assigned to \
              this workspace",
             ground.source("client_id"),
             ground.source("client_secret")

@@ -18,5 +18,5 @@ pub use environment::Environment;
 pub use resolved::{Resolved, Source, Value, resolve};
 pub use settings::Settings;
 
-pub(crate) use host::{is_loopback, normalise_host};
+pub(crate) use host::{account_host, is_loopback, normalise_host};
 pub(crate) use resolved::SERVING;

@@ -115,8 +115,10 @@ impl Mint for ApiMint {
                 })
                 .await
                 .map_err(|error| {
+                    let who = self.api.identity();
+                    let who = who.map_or_else(String::new, |who| format!(" as {who}"));
                     error.context(format_args!(
-                        "minting a database credential for {}",
+                        "minting a database credential for {}{who}",
                         key.endpoint
                     ))
                 })?;

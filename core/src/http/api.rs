@@ -218,6 +218,21 @@ impl Api {
             .unwrap_or_default()
     }
 
+    /// Who it is, for messages: the type and the name that goes with it, never a secret. `None` until it is settled.
+    pub(crate) fn identity(&self) -> Option<String> {
+        let chosen = &self.0.identity.current()?.chosen;
+        let attribute = match chosen.auth_type {
+            "basic" => "username",
+            "databricks-cli" => "profile",
+            _ => "",
+        };
+        let name = chosen.login_name.as_deref();
+        Some(match name.or_else(|| self.0.resolved.get(attribute)) {
+            Some(name) => format!("{} ({name})", chosen.auth_type),
+            None => chosen.auth_type.to_owned(),
+        })
+    }
+
     /// What was tried before it, or lacks something.
     pub fn tried(&self) -> Vec<Tried> {
         self.0.identity.tried()
@@ -286,7 +301,8 @@ impl Api {
                 response,
             );
             return Err(match (response.status, error.hint()) {
-                (401 | 403, Some(hint)) => {
+                // What an identity may not see is reported as missing too.
+                (401 | 403 | 404, Some(hint)) => {
                     let set = inner.resolved.summary();
                     let hint = format!("{hint} (auth type {}{set})", self.auth_type());
                     error.with_hint(hint)

@@ -30,6 +30,7 @@ pub use machine::{Event, Limits, Machine, Question, Step};
 
 use crate::client::Client;
 use crate::clock::Deadline;
+use crate::code::Code;
 use crate::conn::{Keyword, Params};
 use crate::connect::{Connect, ConnectRequest};
 use crate::error::{Error, Result};
@@ -259,7 +260,7 @@ impl Plan {
 
     fn attempt(&mut self, index: usize, timeout: Duration) -> Result<Attempt> {
         let Some(ready) = &self.ready else {
-            return Err(Error::new(crate::Code::Internal, "a dial without settings"));
+            return Err(Error::new(Code::Internal, "a dial without settings"));
         };
         let address = ready.addresses.get(index).copied();
         let mut params = ready.connect.params.clone();
@@ -318,6 +319,11 @@ impl Plan {
                 .report(None, "the time was up before a server was dialled")
                 .error(kind),
         };
+        if let (Code::LoginRefused, Some(who)) = (error.code(), self.client.identity()) {
+            let hint = error.hint().map(|hint| format!("{hint}. "));
+            let hint = hint.unwrap_or_default();
+            error = error.with_hint(format!("{hint}The token was minted by {who}"));
+        }
         if self.told.len() > 1 {
             let said = |told: &Told| {
                 let place = told
