@@ -41,7 +41,7 @@ export interface LakebasePoolConfig extends pgTypes.PoolConfig {
   endpoint?: string;
   /** TLS; left out, `PGSSLMODE`, else verified by name. */
   sslMode?: "require" | "disable" | "prefer" | "verify-ca" | "verify-full";
-  /** What is recorded by OpenTelemetry, where the program has it; left out, all. Queries are not: their text would be. */
+  /** What is recorded by OpenTelemetry, where the program has it; left out, all. */
   telemetry?: TelemetryOptions;
   /** Where errors of idle connections are logged; left out, the console. */
   logger?: Logger | LoggerConfig;
@@ -74,13 +74,22 @@ export function getLakebasePgConfig(
   return { maxLifetimeSeconds: lifetime(), ...configOf(given, planOf(given)) };
 }
 
-/** Connection settings for ORMs that make their own pool, such as TypeORM and Sequelize. */
+/**
+ * Connection settings for ORMs that make their own pool, such as TypeORM and Sequelize.
+ *
+ * Sequelize makes its clients of `dialectModule`, and TypeORM hands `extra` to pg's pool: this way they log in by the class
+ * that answers a refused token with a fresh one.
+ */
 export function getLakebaseOrmConfig(config?: Partial<LakebasePoolConfig>) {
-  const { user, password, ssl, Client: _, ...rest } = getLakebasePgConfig(config);
+  const { user, password, ssl, Client, ...rest } = getLakebasePgConfig(config);
   if (rest.host === undefined) throw missing("host", "PGHOST");
   if (rest.database === undefined) throw missing("database", "PGDATABASE");
   if (user === undefined) throw missing("user", "PGUSER or DATABRICKS_CLIENT_ID");
-  return { ...rest, username: user, password, ssl: ssl ?? false };
+  const orm = { ...rest, username: user, password, ssl: ssl ?? false };
+  if (Client === undefined) return orm;
+  const { host: _host, port: _port, database: _database, ...pool } = rest;
+  const dialectModule = Object.create(pg, { Client: { value: Client, enumerable: true } }) as typeof pg;
+  return { ...orm, dialectModule, extra: { ...pool, Client } };
 }
 
 /** The role to log in as: `user`, `PGUSER`, `DATABRICKS_CLIENT_ID`, else what the workspace says. */

@@ -1,7 +1,8 @@
 // Metrics and spans for whoever collects them, by the names of `@databricks/lakebase`.
 //
 // They go through `@opentelemetry/api`, which is looked for at the first pool and not needed: without it nothing happens.
-// No attribute has a text of SQL, a user or a host. Whatever the collecting side does, a login goes on as without it.
+// No metric has a text of SQL, a user or a host; the span of a query has its text, without its values. Whatever the
+// collecting side does, logins and queries go on as without it.
 
 import { described, checked } from "./options.js";
 import { argumentError } from "./errors.js";
@@ -15,16 +16,25 @@ interface Pool {
   readonly idleCount: number;
   readonly waitingCount: number;
   readonly ended: boolean;
+  readonly options: { user?: string | undefined };
+  query(...given: never[]): unknown;
 }
 
 /** The parts of `@opentelemetry/api` that are used; its own types would make every user install it. */
 interface Api {
   metrics: { getMeter(name: string): Meter };
-  trace: { getTracer(name: string): { startSpan(name: string, options: { startTime: number }): { end(): void } } };
+  trace: { getTracer(name: string): { startSpan(name: string, options: object): Span } };
+}
+
+interface Span {
+  setAttribute(name: string, value: number): void;
+  setStatus(status: { code: number }): void;
+  recordException(error: unknown): void;
+  end(): void;
 }
 
 interface Meter {
-  createHistogram(name: string, options: object): { record(value: number): void };
+  createHistogram(name: string, options: object): { record(millis: number): void };
   createCounter(name: string, options: object): { add(value: number, attributes: Record<string, string>): void };
   createObservableGauge(
     name: string,
@@ -34,10 +44,17 @@ interface Meter {
 
 type Instruments = {
   refresh: ReturnType<Meter["createHistogram"]>;
+  queries: ReturnType<Meter["createHistogram"]>;
   errors: ReturnType<Meter["createCounter"]>;
 };
 
 const SCOPE = "lakekey";
+/** The API's own numbers. */
+const CLIENT = 2;
+const OK = 1;
+const ERROR = 2;
+/** The longest text of a query that a span gets. */
+const LONGEST_STATEMENT = 500;
 const GAUGES = [
   ["total", "totalCount", "Connections of all pools"],
   ["idle", "idleCount", "Connections that nobody uses"],
@@ -67,11 +84,65 @@ export class Telemetry {
     this.#traces = traces ?? true;
   }
 
-  /** Counts a pool's connections until it ends. */
+  /** Counts a pool's connections until it ends, and records what is asked of the pool itself. */
   watch(pool: Pool): void {
-    if (!this.#metrics) return;
-    pools.add(new WeakRef(pool));
-    quietly(instruments);
+    if (this.#metrics) {
+      pools.add(new WeakRef(pool));
+      quietly(instruments);
+    }
+    if (api() !== undefined && (this.#metrics || this.#traces)) {
+      const ask = pool.query.bind(pool) as (...given: unknown[]) => unknown;
+      pool.query = (...given: unknown[]) => this.#asked(pool, given, ask);
+    }
+  }
+
+  #asked(pool: Pool, given: unknown[], ask: (...given: unknown[]) => unknown): unknown {
+    const ended = this.#query(given[0], pool.options.user);
+    const done = given.at(-1);
+    if (typeof done === "function") {
+      const told = (error: unknown, result: unknown) => {
+        ended(error, result);
+        done(error, result);
+      };
+      return ask(...given.slice(0, -1), told);
+    }
+    const answer = ask(...given) as Promise<unknown> | undefined;
+    return answer?.then(
+      (result) => {
+        ended(undefined, result);
+        return result;
+      },
+      (error: unknown) => {
+        ended(error);
+        throw error;
+      },
+    );
+  }
+
+  /** A query begins; the function is for its end. */
+  #query(query: unknown, user: string | undefined): (error?: unknown, result?: unknown) => void {
+    const began = performance.now();
+    let span: Span | undefined;
+    if (this.#traces) {
+      quietly(() => {
+        const text = typeof query === "string" ? query : (query as { text?: unknown } | undefined)?.text;
+        const attributes = {
+          "db.system": "lakebase",
+          "db.user": user ?? "unknown",
+          "db.statement": typeof text === "string" ? text.slice(0, LONGEST_STATEMENT) : "unknown",
+        };
+        span = api()?.trace.getTracer(SCOPE).startSpan("lakebase.query", { kind: CLIENT, attributes });
+      });
+    }
+    return (error, result) => {
+      if (this.#metrics) quietly(() => instruments()?.queries.record(performance.now() - began));
+      quietly(() => {
+        if (error) span?.recordException(error);
+        else span?.setAttribute("db.rows_affected", (result as { rowCount?: number } | undefined)?.rowCount ?? 0);
+        span?.setStatus({ code: error ? ERROR : OK });
+      });
+      quietly(() => span?.end());
+    };
   }
 
   /** A login had to wait for its token. Of many that waited for the same one, the first counts. */
@@ -102,6 +173,10 @@ function instruments(): Instruments | undefined {
   const made = {
     refresh: meter.createHistogram("lakebase.token.refresh.duration", {
       description: "How long logins waited for a new token",
+      unit: "ms",
+    }),
+    queries: meter.createHistogram("lakebase.query.duration", {
+      description: "How long queries took that were asked of a pool, with the wait for a connection",
       unit: "ms",
     }),
     errors: meter.createCounter("lakebase.pool.errors", {

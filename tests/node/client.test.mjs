@@ -67,6 +67,77 @@ test("every published code has its class", () => {
   for (const family of families) if (family !== 19) assert.ok(errors.classOf(family * 100) !== lakekey.LakekeyError);
 });
 
+test("a token that is asked for again and again is the current one", async () => {
+  await emulator.tokens({ ttl_s: 5 });
+  const mine = client();
+  const seen = new Map();
+  const end = performance.now() + 7000;
+  // Turns, not a loop of promises only: the refreshed token comes by an event.
+  while (performance.now() < end) {
+    for (let call = 0; call < 100; call++) {
+      const token = await mine.token();
+      const { exp } = JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
+      assert.ok(exp * 1000 > Date.now(), "an expired token");
+      seen.set(token, (seen.get(token) ?? 0) + 1);
+    }
+    await new Promise(setImmediate);
+  }
+  const { mints } = await emulator.counters();
+  assert.ok(seen.size >= 2 && mints <= seen.size + 1, `${seen.size} tokens, ${mints} mints`);
+});
+
+test("a token that was invalidated, or whose client was closed, is not given again", async () => {
+  const mine = client();
+  const first = await mine.token();
+  assert.equal(await mine.token(), first);
+  assert.equal(mine.invalidate(first), true);
+  const second = await mine.token();
+  assert.notEqual(second, first);
+  assert.equal(await mine.token(), second);
+  mine.close();
+  assert.ok((await rejection(mine.token())) instanceof lakekey.ClosedError);
+});
+
+test("a token is repeated for a moment without asking, and not after the clock was set", async (t) => {
+  const mine = client();
+  await mine.token();
+  const asked = t.mock.method(native.Client.prototype, "peek");
+  const now = t.mock.method(Date, "now", () => 1_900_000_000_000);
+  const asks = async (time) => {
+    now.mock.mockImplementation(() => time);
+    const before = asked.mock.callCount();
+    for (let call = 0; call < 3; call++) await mine.token();
+    return asked.mock.callCount() - before;
+  };
+  assert.equal(await asks(1_900_000_000_000), 1);
+  assert.equal(await asks(1_900_000_000_015), 0);
+  assert.equal(await asks(1_900_000_000_016), 1);
+  assert.equal(await asks(1_900_000_000_000), 1, "set back");
+  assert.equal(await asks(1_900_000_400_000), 1, "the machine slept");
+});
+
+test("what a worker invalidates is not given for long by others", async () => {
+  const said = await emulator.output(`
+    import { once } from "node:events";
+    import { Worker } from "node:worker_threads";
+    import { Client } from "lakekey";
+    const client = new Client();
+    const first = await client.token();
+    const source = \`
+      const { Client } = require("lakekey");
+      const client = new Client();
+      client.token().then((token) => require("node:worker_threads").parentPort.postMessage([token, client.invalidate(token)]));
+    \`;
+    const worker = new Worker(source, { eval: true, execArgv: [] });
+    const [[theirs, due]] = await once(worker, "message");
+    let token;
+    do token = await client.token();
+    while (token === first && await new Promise((again) => setTimeout(again, 1, true)));
+    console.log(theirs === first, due, token !== first);
+  `);
+  assert.equal(said, "true true true\n");
+});
+
 test("an error has all its facts, its class, and the caller's stack", async () => {
   async function theCaller() {
     await client({ tokenProvider: null, token: "no-such-token" }).token();

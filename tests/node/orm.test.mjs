@@ -14,7 +14,7 @@ import { drizzle as drizzlePostgres } from "drizzle-orm/postgres-js";
 import { integer, pgSchema, text } from "drizzle-orm/pg-core";
 import { PrismaPg } from "@prisma/adapter-pg";
 import knex from "knex";
-import { createPool, poolConfig } from "lakekey/pg";
+import { createPool, getLakebaseOrmConfig, poolConfig } from "lakekey/pg";
 import { createSql } from "lakekey/postgres";
 import pg from "pg";
 
@@ -118,6 +118,23 @@ test("Sequelize, whose own pool makes clients of our class", async () => {
   ends.push(() => sequelize.close());
   const query = () => sequelize.query("select body from orm.note order by id");
   await survives(async () => (await query())[0].map(({ body }) => body));
+});
+
+test("TypeORM and Sequelize by the settings that @databricks/lakebase has for them", async () => {
+  const [{ DataSource }, { Sequelize }] = await Promise.all([import("typeorm"), import("sequelize")]);
+  const { DATABRICKS_HOST: host, DATABRICKS_TOKEN: token } = emulator.ready.env;
+  const authenticate = async (headers) => headers.set("Authorization", `Bearer ${token}`);
+  // Each with credentials of its own: a second refusal of one soon after the first is not answered by a fresh one.
+  const settings = () => getLakebaseOrmConfig({ max: 2, workspaceClient: { config: { host, authenticate } } });
+  const source = new DataSource({ type: "postgres", ...settings(), poolErrorHandler: () => undefined });
+  await source.initialize();
+  ends.push(() => source.destroy());
+  assert.equal(source.driver.master.options.max, 2);
+  const sequelize = new Sequelize({ dialect: "postgres", ...settings(), logging: false });
+  ends.push(() => sequelize.close());
+  const text = "select body from orm.note order by id";
+  await survives(async () => (await source.query(text)).map(({ body }) => body));
+  await survives(async () => (await sequelize.query(text))[0].map(({ body }) => body));
 });
 
 test("Prisma through its adapter for pg", async () => {

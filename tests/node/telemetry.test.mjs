@@ -124,16 +124,62 @@ test("what is turned off is not recorded, and what nobody knows is refused", asy
   }
 });
 
-test("a span stands for each refresh, unless traces are turned off", async () => {
-  const spans = [];
-  const startSpan = (name, { startTime, attributes }) => ({ end: () => spans.push([name, startTime <= Date.now(), attributes]) });
+// The spans that have ended from now on.
+function traced() {
+  const ended = [];
+  const startSpan = (name, options) => {
+    const span = { name, ...options, attributes: { ...options.attributes }, exceptions: [] };
+    return {
+      setAttribute: (key, value) => (span.attributes[key] = value),
+      setStatus: (status) => (span.status = status),
+      recordException: (error) => span.exceptions.push(error),
+      end: () => ended.push(span),
+    };
+  };
   trace.setGlobalTracerProvider({ getTracer: () => ({ startSpan }) });
+  return ended;
+}
+
+test("a span stands for each refresh, unless traces are turned off", async () => {
+  const ended = traced();
   await pool().query("select 1");
   await pool({ telemetry: { traces: false } }).query("select 1");
-  assert.deepEqual(spans, [["lakebase.token.refresh", true, undefined]]);
+  const [span, ...others] = ended.filter(({ name }) => name === "lakebase.token.refresh");
+  assert.deepEqual(others, []);
+  assert.ok(span.startTime <= Date.now());
+  assert.equal(ended.length, 2, "and one for the query");
 });
 
-test("a meter that throws at any step fails no login", async () => {
+test("a span and a duration stand for each query that a pool is asked, however it is asked", async () => {
+  const ended = traced();
+  const mine = pool({ user: emulator.ready.env.PGUSER });
+  assert.deepEqual((await mine.query("select $1::text as one", ["planted-value"])).rows, [{ one: "planted-value" }]);
+  assert.equal((await mine.query({ text: "select generate_series(1, 3)" })).rowCount, 3);
+  const called = await new Promise((resolve) => mine.query("select 1 as one", (error, result) => resolve([error, result.rows])));
+  assert.deepEqual(called, [undefined, [{ one: 1 }]]);
+  const error = await rejection(mine.query("select nothing"));
+  assert.equal(error.code, "42703");
+  assert.equal(await new Promise((resolve) => mine.query("select nothing", [], resolve)).then(({ code }) => code), "42703");
+  const queries = ended.filter(({ name }) => name === "lakebase.query");
+  assert.deepEqual(
+    queries.map(({ attributes, status }) => [attributes["db.statement"], attributes["db.rows_affected"], status.code]),
+    [
+      ["select $1::text as one", 1, 1],
+      ["select generate_series(1, 3)", 3, 1],
+      ["select 1 as one", 1, 1],
+      ["select nothing", undefined, 2],
+      ["select nothing", undefined, 2],
+    ],
+  );
+  assert.equal(queries[3].exceptions[0], error);
+  assert.ok(queries.every(({ kind, attributes }) => kind === 2 && attributes["db.user"] === emulator.ready.env.PGUSER));
+  assert.doesNotMatch(JSON.stringify(ended), /planted|eyJ/);
+  const [point, ...others] = (await recorded())["lakebase.query.duration"];
+  assert.deepEqual(others, []);
+  assert.deepEqual([point.value.count, point.attributes], [5, {}]);
+});
+
+test("a meter or a tracer that throws at any step fails no login and no query", async () => {
   const thrown = [];
   const fail = (step) => () => {
     thrown.push(step);
@@ -157,6 +203,16 @@ test("a meter that throws at any step fails no login", async () => {
     assert.deepEqual((await mine.query("select 1 as one")).rows, [{ one: 1 }], step);
     assert.equal((await rejection(pool({ database: "no_such_database" }).query("select 1"))).code, "3D000", step);
     assert.ok(thrown.includes(step) && thrown.includes("getTracer"), `${step}: ${thrown}`);
+  }
+  for (const step of ["startSpan", "setAttribute", "setStatus", "recordException", "end"]) {
+    thrown.length = 0;
+    trace.disable();
+    const span = { setAttribute() {}, setStatus() {}, recordException() {}, end() {}, [step]: fail(step) };
+    trace.setGlobalTracerProvider({ getTracer: () => ({ startSpan: step === "startSpan" ? fail(step) : () => span }) });
+    const mine = pool();
+    assert.deepEqual((await mine.query("select 1 as one")).rows, [{ one: 1 }], step);
+    assert.equal((await rejection(mine.query("select nothing"))).code, "42703", step);
+    assert.ok(thrown.includes(step), `${step}: ${thrown}`);
   }
 });
 

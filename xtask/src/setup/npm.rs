@@ -39,10 +39,6 @@ pub(crate) fn installed(repo: &Repo) -> Result<PathBuf> {
     for (from, to) in [
         ("tests/node", "."),
         ("bindings-node/native-types.mjs", "native-types.mjs"),
-        (
-            "target/debug/native-types/lakekey-node",
-            "native-types.jsonl",
-        ),
         ("examples/node-pg", "examples/node-pg"),
         ("examples/node-orms", "examples/node-orms"),
         ("README.md", "README.md"),
@@ -133,6 +129,11 @@ fn native(repo: &Repo, folder: &Path) -> Result<()> {
         std::env::consts::DLL_PREFIX,
         std::env::consts::DLL_SUFFIX
     ));
+    // What the build says of the module, for the test that compares it with what is declared.
+    copy(
+        &repo.target("debug/native-types/lakekey-node"),
+        &folder.join("native-types.jsonl"),
+    )?;
     // The rename keeps a process that has the old one loaded whole.
     let (new, module) = (
         package.join("new"),
