@@ -4,6 +4,7 @@ mod answer;
 mod caller;
 mod cloud;
 mod credentials;
+mod google;
 mod oidc;
 mod page;
 mod render;
@@ -76,6 +77,7 @@ fn dispatch(lakebase: &Lakebase, base_url: &str, call: &Call) -> Result<Answer, 
         Target::InstanceMetadata => Ok(cloud::instance_metadata(lakebase, call)),
         Target::AzureResource => Ok(cloud::resource(base_url, call)),
         Target::Tenant => Ok(cloud::tenant()),
+        Target::Google(service) => Ok(google::answer(*service, lakebase, base_url, call)),
         Target::Me => Ok(scim::me(caller::of(lakebase, &call.headers, false)?)),
         Target::Credentials => {
             credentials::mint(lakebase, caller::of(lakebase, &call.headers, true)?, call)

@@ -6,6 +6,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::cloud::is_pipeline;
+use super::google;
 
 /// Paths of the one account there is.
 const ACCOUNT_DOCUMENT: &str =
@@ -28,6 +29,7 @@ pub(crate) enum Target {
     InstanceMetadata,
     AzureResource,
     Tenant,
+    Google(google::Service),
     Me,
     Credentials,
     Projects,
@@ -81,6 +83,9 @@ impl Target {
             "/aad/auth" => Some(("GET", Self::Tenant)),
             _ if path.starts_with("/issuer/") && is_pipeline(path) => {
                 Some(("POST", Self::PipelineIssuer))
+            }
+            _ if google::Service::of(path).is_some() => {
+                google::Service::of(path).map(|(method, service)| (method, Self::Google(service)))
             }
             _ if path.starts_with("/arm/subscriptions/") => Some(("GET", Self::AzureResource)),
             _ if entra_tenant(path).is_some() => {
@@ -154,6 +159,7 @@ impl Target {
             Self::InstanceMetadata => "/metadata/identity/oauth2/token",
             Self::AzureResource => "/arm/{resource}",
             Self::Tenant => "/aad/auth",
+            Self::Google(service) => service.label(),
             Self::Me => "/api/2.0/preview/scim/v2/Me",
             Self::Credentials => "/api/2.0/postgres/credentials",
             Self::Projects => "/api/2.0/postgres/projects",
@@ -178,7 +184,11 @@ impl Target {
     pub(crate) fn body_is_harmless(&self) -> bool {
         !matches!(
             self,
-            Self::OauthToken | Self::Entra(_) | Self::WrongMethod(_) | Self::Unknown
+            Self::OauthToken
+                | Self::Entra(_)
+                | Self::Google(_)
+                | Self::WrongMethod(_)
+                | Self::Unknown
         )
     }
 }

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use lakekey::auth::{AzureEndpoints, Outside};
+use lakekey::auth::{AzureEndpoints, GoogleEndpoints, Outside};
 use lakekey::clock::SystemClock;
 use lakekey::config::Environment;
 use lakekey::credential::Store;
 use lakekey::jitter::FixedDice;
+use lakekey::plan::{Failure, PlanRequest};
 use lakekey::{Client, ClientOptions, Code, CredentialRequest, Result, Secret};
 use lakekey_emulator::{CLIENT_ID, CLIENT_SECRET, Emulator, Options, TOKEN, USER};
 
@@ -36,6 +37,11 @@ fn client(emulator: &Emulator, with_host: bool, env: &[(&str, &str)]) -> Client 
                 resource_manager: format!("{base}/arm/"),
                 service_management: "https://management/".to_owned(),
                 instance_metadata: format!("{base}/"),
+            }),
+            google: Some(GoogleEndpoints {
+                oauth: format!("{base}/google/"),
+                iam_credentials: format!("{base}/google/"),
+                instance_metadata: format!("{base}/google/"),
             }),
             ..Outside::default()
         },
@@ -117,6 +123,149 @@ async fn each_identity_mints_as_itself() {
         assert_eq!(description.auth_type, auth_type);
         assert_eq!(description.host.as_deref(), Some(base.as_str()));
     }
+}
+
+/// What the emulator's Google answers, over a plain connection.
+async fn fetch(base: &str, path: &str) -> Result<String, std::io::Error> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let host = base.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(host).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_google_account_mints_by_its_key_and_by_the_right_of_whoever_is_logged_in() {
+    const ACCOUNT: &str = "emulator@emulator.iam.gserviceaccount.com";
+    let emulator = emulator().await;
+    let key = fetch(&emulator.urls().control, "/google/key")
+        .await
+        .unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let login = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let user = r#"{"type":"authorized_user","client_id":"c","client_secret":"planted","refresh_token":"emulator-refresh"}"#;
+    let (by_key, by_user) = (login("key", &key), login("user", user));
+    let ended = login("ended", &user.replace("emulator-refresh", "planted-ended"));
+    let adc = "GOOGLE_APPLICATION_CREDENTIALS";
+    let impersonated = ("DATABRICKS_GOOGLE_SERVICE_ACCOUNT", ACCOUNT);
+    let on_google = ("DATABRICKS_CLOUD", "GCP");
+    for (auth_type, env) in [
+        (
+            "google-credentials",
+            vec![("GOOGLE_CREDENTIALS", key.as_str())],
+        ),
+        (
+            "google-credentials",
+            vec![("GOOGLE_CREDENTIALS", by_key.as_str())],
+        ),
+        ("google-id", vec![impersonated, (adc, by_key.as_str())]),
+        ("google-id", vec![impersonated, (adc, by_user.as_str())]),
+        ("google-id", vec![impersonated]),
+    ] {
+        let env = [&[on_google][..], &env].concat();
+        let client = client(&emulator, true, &env);
+        assert_eq!(subject(&client).await.unwrap(), CLIENT_ID, "{auth_type}");
+        assert_eq!(client.describe().unwrap().auth_type, auth_type);
+    }
+    let other = "DATABRICKS_GOOGLE_SERVICE_ACCOUNT";
+    for (env, hint) in [
+        (
+            vec![impersonated, (adc, ended.as_str())],
+            "gcloud auth application-default login",
+        ),
+        (
+            vec![(other, "else@where"), (adc, by_user.as_str())],
+            "Service Account Token Creator",
+        ),
+    ] {
+        let env = [&[on_google][..], &env].concat();
+        let error = subject(&client(&emulator, true, &env)).await.unwrap_err();
+        assert!(
+            error.hint().unwrap().contains(hint),
+            "{error} {:?}",
+            error.hint()
+        );
+        assert!(!format!("{error} {error:?} {:?}", error.causes()).contains("planted"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_says_who_asked() {
+    let emulator = emulator().await;
+    let id = ("DATABRICKS_CLIENT_ID", CLIENT_ID);
+    for (env, who) in [
+        (
+            vec![id, ("DATABRICKS_CLIENT_SECRET", CLIENT_SECRET)],
+            format!("as oauth-m2m ({CLIENT_ID})"),
+        ),
+        (vec![("DATABRICKS_TOKEN", TOKEN)], "as pat".to_owned()),
+        (
+            vec![
+                ("DATABRICKS_USERNAME", "u"),
+                ("DATABRICKS_PASSWORD", "planted"),
+            ],
+            "as basic (u)".to_owned(),
+        ),
+    ] {
+        let client = client(&emulator, true, &env);
+        let request = CredentialRequest {
+            target: Some("projects/emulator/branches/production/endpoints/nowhere".to_owned()),
+            ..CredentialRequest::default()
+        };
+        let error = client.credential(&request).await.unwrap_err();
+        assert!(error.message().contains(&who), "{who}: {error}");
+        // A login's refusal says the same in its hint.
+        let auth_type = who.split(' ').nth(1).unwrap();
+        let hint = error.hint().unwrap();
+        assert!(
+            hint.contains(&format!("(auth type {auth_type}. Config: ")),
+            "{hint}"
+        );
+        assert!(!format!("{error} {error:?} {hint}").contains("planted"));
+    }
+    let env = [id, ("DATABRICKS_CLIENT_SECRET", "planted")];
+    let error = subject(&client(&emulator, true, &env)).await.unwrap_err();
+    assert!(
+        error
+            .hint()
+            .unwrap()
+            .contains(&format!("client_id {CLIENT_ID}")),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_login_says_who_its_token_is_of() {
+    let emulator = emulator().await;
+    let env = [
+        ("DATABRICKS_CLIENT_ID", CLIENT_ID),
+        ("DATABRICKS_CLIENT_SECRET", CLIENT_SECRET),
+    ];
+    let client = client(&emulator, true, &env);
+    let mut plan = client.plan(PlanRequest {
+        addresses: vec![std::net::IpAddr::from([127, 0, 0, 1])],
+        ..PlanRequest::default()
+    });
+    plan.next(None).await.unwrap();
+    let failure = Failure {
+        code: Some("28000"),
+        text: "FATAL: role \"x\" does not exist",
+    };
+    let error = plan.next(Some(&failure)).await.unwrap_err();
+    assert_eq!(error.code(), Code::LoginRefused, "{error}");
+    let hint = error.hint().unwrap();
+    assert!(
+        hint.ends_with(&format!("The token was minted by oauth-m2m ({CLIENT_ID})")),
+        "{hint}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
