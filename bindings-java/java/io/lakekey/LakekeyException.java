@@ -22,7 +22,10 @@ public class LakekeyException extends RuntimeException {
     private final List<String> causes;
 
     private LakekeyException(Failure failure, Throwable cause) {
-        super(failure.hint() == null ? failure.message() : failure.message() + ". " + failure.hint(), cause);
+        super(failure.hint() == null ? failure.message() : failure.message() + ". " + failure.hint());
+        if (cause != null) {
+            initCause(cause);
+        }
         code = failure.code();
         slug = failure.slug();
         hint = failure.hint();
@@ -71,7 +74,7 @@ public class LakekeyException extends RuntimeException {
         return switch (failure.code()) {
             case Failure.TIMEOUT -> new Timeout(failure, cause);
             case Failure.CANCELLED -> new Cancelled(failure, cause);
-            case 1903 -> new Closed(failure, cause);
+            case 1903, 1904 -> new Closed(failure, cause);
             case 1990, 1991 -> new Internal(failure, cause);
             default -> switch (failure.code() / 100) {
                 case 10 -> new Config(failure, cause);

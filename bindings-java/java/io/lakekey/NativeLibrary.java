@@ -105,7 +105,7 @@ final class NativeLibrary {
     }
 
     /** Loads a copy from a directory that nobody else may look into, and takes the copy away where that is possible. */
-    private static void loadCopy(InputStream from, String sum) throws IOException {
+    static void loadCopy(InputStream from, String sum) throws IOException {
         Path folder = privateFolder();
         Path copy = folder.resolve(Platform.fileName());
         try {
@@ -142,7 +142,7 @@ final class NativeLibrary {
                 .exception(problem);
     }
 
-    private static Path privateFolder() throws IOException {
+    static Path privateFolder() throws IOException {
         Path base = base();
         Files.createDirectories(base);
         if (!base.getFileSystem().supportedFileAttributeViews().contains("posix")) {

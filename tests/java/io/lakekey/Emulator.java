@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.extension.BeforeEachCallback;
@@ -26,6 +27,11 @@ import org.junit.jupiter.api.extension.ParameterResolver;
 public final class Emulator implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final long READY_WITHIN_S = 90;
+
+    /** A service principal that the emulator knows. */
+    public static final String SP_ID = "00000000-0000-4000-8000-000000000001";
+
+    public static final String SP_SECRET = "emulator-secret";
 
     private final Process process;
     private final HttpClient http = HttpClient.newHttpClient();
@@ -105,6 +111,27 @@ public final class Emulator implements AutoCloseable {
             counts.put(route.getKey(), sum);
         });
         return counts;
+    }
+
+    /** How many requests the control plane got since the reset, and has not all answered. */
+    public int total() throws Exception {
+        return admin("GET", "/requests", Map.of()).get("counters").get("requests_total").asInt();
+    }
+
+    /** A fault: every answer comes so many milliseconds later. */
+    public static Map<String, ?> latency(int ms) {
+        return Map.of("action", Map.of("kind", "latency", "ms", ms));
+    }
+
+    /** Waits until something is so. */
+    public static void until(Callable<Boolean> condition) throws Exception {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (!condition.call()) {
+            if (System.nanoTime() > end) {
+                throw new AssertionError("it did not come to that within 20 s");
+            }
+            Thread.sleep(10);
+        }
     }
 
     /** How many credentials were minted since the reset. */
