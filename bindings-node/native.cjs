@@ -2,15 +2,12 @@
 // for this platform is installed. It stays outside the compiled sources so that ES modules and CommonJS share one copy.
 "use strict";
 
-function musl() {
-  const report = process.report?.getReport?.();
-  return report !== undefined && report.header.glibcVersionRuntime === undefined;
-}
-
-function platform() {
+// The packages that may fit this platform. Only one of them is installed, or can be loaded: to try is quicker than to find
+// out which library the system has.
+function platforms() {
   const name = `${process.platform}-${process.arch}`;
-  if (process.platform === "linux") return `${name}-${musl() ? "musl" : "gnu"}`;
-  return process.platform === "win32" ? `${name}-msvc` : name;
+  if (process.platform === "linux") return [`${name}-gnu`, `${name}-musl`];
+  return [process.platform === "win32" ? `${name}-msvc` : name];
 }
 
 function load(name) {
@@ -38,18 +35,25 @@ function load(name) {
   }
 }
 
-function loadAndCheck() {
-  const name = platform();
-  let native;
-  try {
-    native = load(name);
-  } catch (cause) {
-    throw new Error(
-      `lakekey cannot load its native module for ${name}. Install with optional dependencies, so that @lakekey/${name} ` +
-        "comes along, on the platform the program runs on",
-      { cause },
-    );
+function loadFirst(names) {
+  const causes = [];
+  for (const name of names) {
+    try {
+      return load(name);
+    } catch (cause) {
+      causes.push(cause);
+    }
   }
+  const packages = names.map((name) => `@lakekey/${name}`).join(" or ");
+  throw new Error(
+    `lakekey cannot load its native module for ${names[0]}. Install with optional dependencies, so that ${packages} ` +
+      "comes along, on the platform the program runs on",
+    { cause: causes.length === 1 ? causes[0] : new AggregateError(causes, causes.map(({ message }) => message).join("; ")) },
+  );
+}
+
+function loadAndCheck() {
+  const native = loadFirst(platforms());
   const expected = "0.1.0";
   if (native.version() !== expected) {
     throw new Error(
