@@ -16,9 +16,9 @@ use super::error::PostgresError;
 use super::files::unique;
 use super::fleet::{Fleet, locked, safe_name, standby_dir};
 use super::history::{History, size_of};
-use super::image::About;
+use super::image::{About, Image, remove_wal_before};
 use super::installation::blocking;
-use super::point::{Branch, BranchPoint, Origin};
+use super::point::{Branch, BranchPoint, Origin, Segment};
 
 /// Begins the names of what is not complete yet, or not any more.
 const RUBBISH: &str = ".draft-";
@@ -119,6 +119,9 @@ impl Fleet {
             let made = compute.image_of(&origin, &draft).await;
             blocking(move || {
                 let done = made.and_then(|about| {
+                    if let Some(first) = Segment::of_file(&about.first_segment) {
+                        remove_wal_before(&Image::tree_in(&draft), first)?;
+                    }
                     fs::rename(&draft, &target).map_err(PostgresError::file("move to", &target))?;
                     Ok(Snapshot {
                         point: about.point(),
@@ -304,7 +307,12 @@ impl Fleet {
             for dir in image.ancestors().take(2) {
                 self.shared.account.make_passable_dir(dir)?;
             }
-            self.primary(parent).image_of(origin, &image).await
+            let parent = self.primary(parent);
+            let about = parent.image_of(origin, &image).await?;
+            if !matches!(origin, Origin::Snapshot(_)) {
+                parent.inherit(&draft, &about).await?;
+            }
+            Ok(about)
         };
         match made.await {
             Ok(about) => Ok((draft, about)),

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use tracing::{debug, info};
 
 use super::backup::{BackupError, backup};
-use super::compute::{Compute, of_sql};
+use super::compute::{Compute, of_sql, set_provisioned};
 use super::control_file::ControlFile;
 use super::error::PostgresError;
 use super::files::{copy_tree, unique};
+use super::history::History;
 use super::image::{About, Image, copy_stopped, lend_wal};
 use super::installation::{Installation, blocking};
 use super::point::{Lsn, Origin, Segment};
@@ -39,7 +40,7 @@ impl Compute {
                     .ok_or_else(|| PostgresError::NoSuchBranch(self.branch.uid.clone()))?
             }
         };
-        self.set_provisioned(&image.about.provisioned)?;
+        set_provisioned(self.dir(), &image.about.provisioned)?;
         let tree = image.tree(cache);
         if !tree.exists() && image.about.template.is_some() {
             // Somebody has emptied the cache.
@@ -308,6 +309,37 @@ impl Compute {
         };
         Image::seal(to, &about)?;
         Ok(about)
+    }
+
+    /// Makes a branch of a fresh image of this one in `draft`: its tree becomes the branch's data, and the past of this
+    /// branch up to there becomes the past of that one. The two share it, so no file is copied twice.
+    pub(super) async fn inherit(&self, draft: &Path, about: &About) -> Result<(), PostgresError> {
+        let history = History::in_dir(draft);
+        let (dir, data) = (history.image_dir(1), self.data());
+        if about.template.is_some() || !data.exists() {
+            // It was never started, so the image itself is its whole past.
+            return Ok(());
+        }
+        let _images = self.images.lock().await;
+        let Some(past) = self.history().before(Target::Lsn(about.point_lsn))? else {
+            return Ok(());
+        };
+        let first = Segment::of_file(&past.about.first_segment);
+        let upto = Segment::of_file(&about.first_segment);
+        let (owner, about, draft) = (self.shared.account.clone(), about.clone(), draft.to_owned());
+        blocking(move || {
+            let tree = history.data();
+            std::fs::rename(Image::tree_in(&dir), &tree)
+                .map_err(PostgresError::file("move to", &tree))?;
+            lend_wal(&data, &tree, |segment| {
+                let is_lent = first.is_none_or(|first| segment.number >= first.number)
+                    && upto.is_none_or(|upto| segment.number < upto.number);
+                is_lent && !tree.join("pg_wal").join(segment.file()).exists()
+            })?;
+            set_provisioned(&draft, &about.provisioned)?;
+            past.repeat(&dir, &owner)
+        })
+        .await
     }
 
     async fn repeat_snapshot(&self, id: &str, to: &Path) -> Result<About, PostgresError> {

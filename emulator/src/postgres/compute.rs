@@ -312,7 +312,7 @@ impl Compute {
         };
         provision(&self.branch.uid, cluster, &wanted, &mut done).await?;
         if done.len() != before {
-            self.set_provisioned(&done)?;
+            set_provisioned(&self.dir, &done)?;
         }
         Ok(())
     }
@@ -323,12 +323,6 @@ impl Compute {
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default()
-    }
-
-    pub(super) fn set_provisioned(&self, done: &BTreeSet<String>) -> Result<(), PostgresError> {
-        let list = self.dir.join("provisioned.json");
-        let text = serde_json::to_vec(done).unwrap_or_default();
-        std::fs::write(&list, text).map_err(PostgresError::file("write", &list))
     }
 
     /// Creates roles and databases that the control plane has got since the start; nothing to do while suspended.
@@ -472,4 +466,11 @@ pub(crate) fn of_sql(
         branch,
         source,
     }
+}
+
+/// Notes what was made in the branch of this directory by order of the control plane.
+pub(super) fn set_provisioned(dir: &Path, done: &BTreeSet<String>) -> Result<(), PostgresError> {
+    let list = dir.join("provisioned.json");
+    let text = serde_json::to_vec(done).unwrap_or_default();
+    std::fs::write(&list, text).map_err(PostgresError::file("write", &list))
 }

@@ -250,7 +250,7 @@ pub(crate) fn copy_wal(
     Ok(())
 }
 
-/// Lends WAL segments to a cluster that only reads them.
+/// Lends WAL segments that `wanted` takes, and the histories of timelines, to a cluster that only reads them.
 pub(crate) fn lend_wal(
     from: &Path,
     to: &Path,
@@ -264,6 +264,19 @@ pub(crate) fn lend_wal(
             );
             remove_file(&target)?;
             fs::hard_link(&source, &target).map_err(PostgresError::file("link", &target))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the WAL that a start of the cluster does not read.
+pub(crate) fn remove_wal_before(tree: &Path, first: Segment) -> Result<(), PostgresError> {
+    if !tree.exists() {
+        return Ok(());
+    }
+    for (name, segment) in wal_files(tree)? {
+        if segment.is_some_and(|segment| segment.number < first.number) {
+            remove_file(&tree.join("pg_wal").join(name))?;
         }
     }
     Ok(())

@@ -111,7 +111,6 @@ fn settings(target: Option<Target>) -> Vec<String> {
         "recovery_target_action=promote".to_owned(),
         // Nobody is let in before the end of the replay, so whoever gets in finds it done.
         "hot_standby=off".to_owned(),
-        "wal_keep_size=0".to_owned(),
     ];
     match target {
         Some(Target::Time(real)) => settings.push(format!("recovery_target_time={}", micros(real))),

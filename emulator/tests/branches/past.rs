@@ -102,6 +102,51 @@ async fn the_past_of_a_branch_from_the_past_can_be_branched_from() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_has_the_past_of_its_parent_until_it_was_made() {
+    let stage = Stage::open().await;
+    let parent = stage.session("main").await;
+    write(&parent, "1").await;
+    let first = now(&parent).await;
+    write(&parent, "2").await;
+    let second = now(&parent).await;
+    write(&parent, "3").await;
+    // One from the present and one from the past, which is on a timeline of its own.
+    stage.child("main", "a", Origin::Current).await.unwrap();
+    stage
+        .child("main", "b", Origin::Time(second))
+        .await
+        .unwrap();
+    for (branch, made_with) in [("a", 3), ("b", 2)] {
+        write(&stage.session(branch).await, "later").await;
+        write(&parent, "of the parent").await;
+        let born = stage.clock.now();
+        assert!(stage.fleet.has_branch(&stage.branch(branch).uid));
+        let early = format!("{branch}-early");
+        let origin = Origin::Time(first);
+        stage.child(branch, &early, origin).await.unwrap();
+        let session = stage.session(&early).await;
+        assert_eq!(rows(&session).await, ["1"]);
+        // Its timeline leaves the line before that of its parent does, and goes on.
+        write(&session, "x").await;
+        let position = lsn(&session).await;
+        write(&session, "y").await;
+        let again = format!("{branch}-again");
+        stage
+            .child(&early, &again, Origin::Lsn(position))
+            .await
+            .unwrap();
+        assert_eq!(stage.rows(&again).await, ["1", "x"]);
+        let late = format!("{branch}-late");
+        stage
+            .child(branch, &late, Origin::Time(born))
+            .await
+            .unwrap();
+        assert_eq!(stage.rows(&late).await.len(), made_with + 1);
+    }
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_time_is_one_that_the_emulators_clock_showed() {
     let stage = Stage::open().await;
     stage.clock.freeze(true);
@@ -143,7 +188,6 @@ async fn a_time_is_one_that_the_emulators_clock_showed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn points_that_are_not_of_the_past_are_refused_by_name() {
     let stage = Stage::open().await;
-    let before = stage.clock.now();
     let parent = stage.session("main").await;
     write(&parent, "1").await;
     let tomorrow = stage.clock.now() + jiff::SignedDuration::from_hours(24);
@@ -157,22 +201,20 @@ async fn points_that_are_not_of_the_past_are_refused_by_name() {
             assert!(matches!(error, PostgresError::PointAhead { .. }), "{error}");
         }
     }
-    let present = stage.child("main", "child", Origin::Current).await.unwrap();
-    for origin in [
-        Origin::Time(before),
-        Origin::Lsn(Lsn(1)),
-        Origin::Time(Timestamp::UNIX_EPOCH),
-    ] {
-        let error = stage.child("child", "late", origin).await.unwrap_err();
-        assert!(
-            matches!(error, PostgresError::HistoryGone { .. }),
-            "{error}"
-        );
+    stage.child("main", "child", Origin::Current).await.unwrap();
+    for branch in ["main", "child"] {
+        for origin in [Origin::Lsn(Lsn(1)), Origin::Time(Timestamp::UNIX_EPOCH)] {
+            let error = stage.child(branch, "late", origin).await.unwrap_err();
+            assert!(
+                matches!(error, PostgresError::HistoryGone { .. }),
+                "{error}"
+            );
+            assert!(
+                error.to_string().contains("is kept from position 0/"),
+                "{error}"
+            );
+        }
     }
-    drop(stage.session("child").await);
-    let error = stage.child("child", "late", Origin::Lsn(Lsn(1))).await;
-    let error = error.unwrap_err().to_string();
-    assert!(error.contains(&present.lsn.to_string()), "{error}");
     let nothing = std::fs::read_dir(stage.dir.join("branches"))
         .unwrap()
         .count();
