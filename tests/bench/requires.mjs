@@ -9,10 +9,10 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const MODULES = ["lakekey/pg", "pg", "@databricks/lakebase"];
 
 const program = (module) => `
-  const begun = performance.now();
+  const [begun, before] = [performance.now(), process.cpuUsage()];
   require(${JSON.stringify(module)});
-  const took = performance.now() - begun;
-  console.log(JSON.stringify([took, process.memoryUsage.rss() / 2 ** 20]));
+  const { user, system } = process.cpuUsage(before);
+  console.log(JSON.stringify([performance.now() - begun, (user + system) / 1000, process.memoryUsage.rss() / 2 ** 20]));
 `;
 
 function requiring(module) {
@@ -28,7 +28,8 @@ for (let round = 0; round <= ROUNDS; round += 1) {
 }
 for (const [figure, unit, what, difference] of [
   [0, "ms", "require time", 15],
-  [1, "MB", "require memory", 8],
+  [1, "ms", "require CPU time", 15],
+  [2, "MB", "require memory", 8],
 ]) {
   const [ours, driver, theirs] = figures.map((kept) => median(kept.map((pair) => pair[figure])));
   row(`${what}: lakekey/pg`, unit, ours, "pg", driver, { difference });
