@@ -19,7 +19,7 @@ use crate::text;
 /// The clients that Java has not closed.
 static CLIENTS: Table<Handle> = Table::new();
 
-fn client(number: jlong) -> Result<Arc<Handle>> {
+pub(crate) fn client(number: jlong) -> Result<Arc<Handle>> {
     u64::try_from(number)
         .ok()
         .and_then(|number| CLIENTS.get(number))
@@ -154,7 +154,7 @@ pub extern "system" fn prepare<'local>(
 }
 
 /// `texts`: target, database, user, sslmode and sslrootcert, null where left out.
-fn wanted(
+pub(crate) fn wanted(
     env: &mut Env<'_>,
     texts: &JObjectArray<'_, JString<'_>>,
     port: jint,

@@ -17,5 +17,6 @@ mod entry;
 pub mod failure;
 pub mod login;
 pub mod logs;
+pub mod plan;
 pub mod provider;
 mod text;

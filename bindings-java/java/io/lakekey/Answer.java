@@ -1,5 +1,6 @@
 package io.lakekey;
 
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -15,7 +16,7 @@ import java.util.function.Function;
 import java.util.function.ToLongFunction;
 
 /**
- * One call under way. The library calls one of {@link #credential}, {@link #connect} and {@link #failed}, once: on the
+ * One call under way. The library calls one of {@link #credential}, {@link #connect}, {@link #attempt} and {@link #failed}, once: on the
  * caller's own thread where all facts are at hand, else on a thread of the library's, on which no code of a user ever runs.
  */
 final class Answer<T> {
@@ -43,12 +44,40 @@ final class Answer<T> {
 
     void connect(
             String[] pairs, String password, boolean cached, String user, String subject, String conninfo) {
+        given.complete(new ConnectParams(
+                keywords(pairs), password, cached, user, Optional.ofNullable(subject), conninfo));
+    }
+
+    void attempt(
+            String[] pairs,
+            String host,
+            String address,
+            int port,
+            String user,
+            String password,
+            String subject,
+            boolean cached,
+            long timeout,
+            int number) {
+        given.complete(new ConnectPlan.Attempt(
+                keywords(pairs),
+                host,
+                Optional.ofNullable(address),
+                port,
+                user,
+                password,
+                Optional.ofNullable(subject),
+                cached,
+                Duration.ofMillis(timeout),
+                number));
+    }
+
+    private static Map<String, String> keywords(String[] pairs) {
         Map<String, String> keywords = new LinkedHashMap<>();
         for (int i = 0; i < pairs.length; i += 2) {
             keywords.put(pairs[i], pairs[i + 1]);
         }
-        given.complete(new ConnectParams(
-                Collections.unmodifiableMap(keywords), password, cached, user, Optional.ofNullable(subject), conninfo));
+        return Collections.unmodifiableMap(keywords);
     }
 
     void failed(

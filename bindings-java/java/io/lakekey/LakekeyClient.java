@@ -1,6 +1,7 @@
 package io.lakekey;
 
 import java.lang.ref.Reference;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
@@ -219,6 +220,29 @@ public final class LakekeyClient implements AutoCloseable {
                     request.nativePort(),
                     ConnectRequest.millis(request.ttl()),
                     ConnectRequest.millis(request.timeout()));
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    /**
+     * {@return a connect under way, for a driver that dials for itself}
+     *
+     * <p>No I/O; its budget runs from here. End it with {@link ConnectPlan#close}.
+     *
+     * @param request what the connection may differ in; its timeout bounds what is looked up before each dial
+     * @param budget how long the whole connect may take, waits and all attempts included; null for 30 seconds
+     */
+    public ConnectPlan plan(ConnectRequest request, Duration budget) {
+        try {
+            long plan = Native.plan(
+                    number,
+                    request.texts(),
+                    request.nativePort(),
+                    ConnectRequest.millis(request.ttl()),
+                    ConnectRequest.millis(request.timeout()),
+                    ConnectRequest.millis(budget));
+            return new ConnectPlan(plan);
         } finally {
             Reference.reachabilityFence(this);
         }

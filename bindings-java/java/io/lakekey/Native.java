@@ -37,6 +37,16 @@ final class Native {
 
     static native void prepare(long client, String[] texts, int port, long ttl, long timeout);
 
+    /** Begins a connect: its number. */
+    static native long plan(long client, String[] texts, int port, long ttl, long timeout, long budget);
+
+    /** {@code failure}: the driver's text about the last attempt; null before the first. */
+    static native long next(long plan, String code, String failure, Answer<?> answer);
+
+    static native void connected(long plan);
+
+    static native void endPlan(long plan);
+
     static native boolean invalidate(long client, String token);
 
     static native void close(long client);

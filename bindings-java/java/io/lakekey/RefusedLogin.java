@@ -12,7 +12,14 @@ import java.util.Optional;
  * @param subject the identity in the token; null if that is not known
  */
 public record RefusedLogin(String sqlState, String text, String user, String subject) {
-    /** Checks that there is a text. */
+    /**
+     * Checks that there is a text.
+     *
+     * @param sqlState the SQLSTATE, or null
+     * @param text the server's text
+     * @param user the role that was asked for, or null
+     * @param subject the identity in the token, or null
+     */
     public RefusedLogin {
         Objects.requireNonNull(text, "text");
     }

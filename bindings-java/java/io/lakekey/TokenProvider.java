@@ -37,7 +37,12 @@ public interface TokenProvider {
      * @param expiresAt its end; it is asked for anew before
      */
     record Token(String token, Instant expiresAt) {
-        /** Checks that both are there. */
+        /**
+         * Checks that both are there.
+         *
+         * @param token the token
+         * @param expiresAt its end
+         */
         public Token {
             Objects.requireNonNull(token, "token");
             Objects.requireNonNull(expiresAt, "expiresAt");

@@ -57,10 +57,8 @@ class PluginTest {
         String url = url(emulator);
         Properties properties = plugged(emulator);
         properties.setProperty("lakekey.token", "dapi-wrong");
-        properties.remove("socketFactory");
-        properties.setProperty("socketFactory", LakekeySocketFactory.class.getName());
         properties.setProperty("lakekey.hostaddr", "127.0.0.1");
         SQLException refused = assertThrows(SQLException.class, () -> DriverManager.getConnection(url, properties));
-        assertTrue(refused.getMessage().contains("401"), refused.getMessage());
+        assertTrue(refused.getMessage().contains("403 PERMISSION_DENIED"), refused.getMessage());
     }
 }
