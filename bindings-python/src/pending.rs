@@ -13,6 +13,15 @@ use crate::logs;
 
 /// Waits without the GIL. Ctrl-C raises within a tenth of a second.
 pub(crate) fn wait<T: Send + 'static>(py: Python<'_>, call: Call<T>) -> PyResult<T> {
+    wait_telling(py, call, |_| Ok(()))
+}
+
+/// The same, calling `tell` on this thread now and then; what it raises ends the wait.
+pub(crate) fn wait_telling<T: Send + 'static>(
+    py: Python<'_>,
+    call: Call<T>,
+    mut tell: impl FnMut(Python<'_>) -> PyResult<()> + Send,
+) -> PyResult<T> {
     let Some(_inside) = exit::enter(py)? else {
         exit::stand_aside(py);
         return Err(raise(py, ending()));
@@ -27,7 +36,7 @@ pub(crate) fn wait<T: Send + 'static>(py: Python<'_>, call: Call<T>) -> PyResult
                 clippy::redundant_closure_for_method_calls,
                 reason = "any lifetime is needed"
             )]
-            let checked = Python::try_attach(|py| py.check_signals());
+            let checked = Python::try_attach(|py| py.check_signals().and_then(|()| tell(py)));
             // No attaching means that the interpreter is shutting down.
             let Some(checked) = checked else { return true };
             signal = checked.err();

@@ -194,6 +194,16 @@ impl Api {
         self.resources().flat_map(|(_, resource)| &resource.enums)
     }
 
+    /// The resource that has this message or enum.
+    pub(crate) fn home(&self, name: &str) -> Option<&Resource> {
+        self.resources()
+            .map(|(_, resource)| resource)
+            .find(|resource| {
+                resource.messages.iter().any(|one| one.name == name)
+                    || resource.enums.iter().any(|one| one.name == name)
+            })
+    }
+
     pub(crate) fn message(&self, name: &str) -> Option<&Message> {
         self.messages().find(|message| message.name == name)
     }

@@ -7,6 +7,7 @@ mod kind;
 mod mask;
 mod names;
 mod notes;
+mod python;
 mod rust;
 
 use std::collections::BTreeMap;
@@ -63,6 +64,17 @@ fn files(repo: &Repo) -> Result<BTreeMap<String, String>> {
         format!("{}/mod.rs", rust::FOLDER),
         rustfmt(&rust::module(&api))?,
     );
+    for (_, resource) in api.resources() {
+        let path = format!("{}/_{}.py", python::FOLDER, resource.name);
+        files.insert(path, python::resource(&api, resource));
+    }
+    for (name, text) in [
+        ("__init__", python::module(&api)),
+        ("_methods", python::methods(&api, false)),
+        ("_async_methods", python::methods(&api, true)),
+    ] {
+        files.insert(format!("{}/{name}.py", python::FOLDER), text);
+    }
     Ok(files)
 }
 

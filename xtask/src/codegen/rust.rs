@@ -11,7 +11,7 @@ use super::api::{
 use super::kind::Kind;
 use super::mask::Mask;
 use super::names::{camel, constant, sentence, variants};
-use super::notes::note;
+use super::notes::{note, option_note};
 
 /// Where the files go.
 pub(crate) const FOLDER: &str = "core/src/management/generated";
@@ -291,29 +291,6 @@ fn setters(out: &mut String, api: &Api, method: &Method) {
         );
     }
     let _ = writeln!(out, "}}");
-}
-
-pub(crate) fn option_note(name: &str) -> &'static str {
-    match name {
-        "replace_existing" => {
-            "Changes a resource of this id that is there already, in place of failing."
-        }
-        "purge" => "Deletes for good, with no way back.",
-        "force" => "Deletes what depends on it as well.",
-        "reassign_owned_to" => "Whom the role's objects belong to afterwards.",
-        "show_deleted" => "Lists what was deleted and can still be restored as well.",
-        "page_size" => "The most items of one page.",
-        "page_token" => "The page to go on with.",
-        "update_mask" => {
-            "The paths to change, joined by commas; without it they follow from what is set."
-        }
-        "claims" => "What the credential is narrowed to.",
-        "expire_time" => "When the credential ends; in place of a ttl.",
-        "ttl" => "How long the credential lives; the service's default is an hour.",
-        _ => {
-            "The new resource's id; without one the service makes it, and a create whose answer is lost cannot be repeated."
-        }
-    }
 }
 
 fn statics(
