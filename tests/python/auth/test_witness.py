@@ -107,6 +107,9 @@ def tool(kind: str, recorder: Recorder) -> str:
 def prepared(case: dict[str, Any], home: Path, recorder: Recorder) -> dict[str, str]:
     """Writes the files of an environment and gives its variables."""
     marks = {"$HOST": recorder.url, "$HOME": str(home), "$AZURE": f"https://{AZURE}", "$GOOGLE": f"https://{GOOGLE}"}
+    if "$KEY_OF_GOOGLE" in json.dumps(case):
+        with urllib.request.urlopen(f"http://{recorder.control}/google/key") as answer:
+            marks["$KEY_OF_GOOGLE"] = answer.read().decode()
     if "$ID_TOKEN" in json.dumps(case):
         marks["$ID_TOKEN"] = id_token(recorder)
 
@@ -119,6 +122,7 @@ def prepared(case: dict[str, Any], home: Path, recorder: Recorder) -> dict[str, 
     if "file" in case:
         files[".databrickscfg"] = case["file"]
     for name, text in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(filled(text), encoding="utf-8")
     programs = home / "bin"
     programs.mkdir()
