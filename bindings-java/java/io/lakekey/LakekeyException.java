@@ -13,12 +13,25 @@ import java.util.OptionalInt;
 public class LakekeyException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
+    /** The stable number. */
     private final int code;
+
+    /** The stable name. */
     private final String slug;
+
+    /** What to do about it, or null. */
     private final String hint;
+
+    /** The status of the HTTP answer, or -1. */
     private final int httpStatus;
+
+    /** The server's id of the request, or null. */
     private final String requestId;
+
+    /** Whether the same call may succeed later. */
     private final boolean retryable;
+
+    /** The messages of the causes. */
     private final List<String> causes;
 
     private LakekeyException(Failure failure, Throwable cause) {
