@@ -89,7 +89,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
         rows.extend(bench.node(name)?);
     }
     println!("counting requests until the first credential");
-    rows.extend(requests::rows(&bench.node, &bench.emulator)?);
+    rows.extend(requests::rows(&bench.node, &bench.emulator, &folder)?);
     bench.emulator.post(
         "/_emulator/faults",
         &json!({"action": {"kind": "latency", "ms": 20}}),

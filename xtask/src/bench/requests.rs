@@ -3,6 +3,11 @@
 //! A round trip begins when an earlier one has been answered. Each answer takes [`DISTANCE`], which is far longer than
 //! a client thinks, so that requests sent side by side are told from requests that waited for one another.
 
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -29,25 +34,49 @@ const MACHINE: [(&str, &str); 3] = [
     ("PGUSER", "00000000-0000-4000-8000-000000000001"),
 ];
 
+/// What the Databricks CLI says for whoever has logged in by it; of its real size, by which it is known.
+const LOGIN: &str = r#"#!/bin/sh
+case $1 in
+version) echo '{"Major":0,"Minor":300,"Patch":0,"Version":"0.300.0"}';;
+*) echo '{"access_token":"dapi-emulator","token_type":"Bearer","expiry":"2999-01-01T00:00:00Z"}';;
+esac
+exit 0
+"#;
+const SIZE: usize = 1024 * 1024;
+
+/// How a program says who it is.
+#[derive(PartialEq)]
+enum By {
+    Secret,
+    Token,
+    Login,
+}
+
 /// An identity, and the most that it may cost.
 struct Way {
     name: &'static str,
-    machine: bool,
+    by: By,
     requests: u32,
     round_trips: u32,
 }
 
-/// M2M: where tokens are made, a token, and then the mint beside the endpoint. PAT: the last two.
-const WAYS: [Way; 2] = [
+/// M2M: where tokens are made, a token, and then the mint beside the endpoint. PAT and CLI: the last two.
+const WAYS: [Way; 3] = [
     Way {
         name: "M2M",
-        machine: true,
+        by: By::Secret,
         requests: 4,
         round_trips: 3,
     },
     Way {
         name: "PAT",
-        machine: false,
+        by: By::Token,
+        requests: 2,
+        round_trips: 1,
+    },
+    Way {
+        name: "CLI",
+        by: By::Login,
         requests: 2,
         round_trips: 1,
     },
@@ -74,14 +103,15 @@ struct Span {
     to: i64,
 }
 
-/// Runs each identity with ours and with the peer.
-pub(super) fn rows(package: &Package, emulator: &Emulator) -> Result<Vec<Row>> {
+/// Runs each identity with ours and with the peer; `folder` keeps the stand-in of the Databricks CLI.
+pub(super) fn rows(package: &Package, emulator: &Emulator, folder: &Path) -> Result<Vec<Row>> {
+    let path = with_login(folder)?;
     let far = json!({"action": {"kind": "latency", "ms": DISTANCE}});
     emulator.post("/_emulator/faults", &far)?;
     let mut rows = Vec::new();
     for way in &WAYS {
-        let ours = way.spans("ours", package, emulator)?;
-        let theirs = way.spans("theirs", package, emulator)?;
+        let ours = way.spans("ours", package, emulator, &path)?;
+        let theirs = way.spans("theirs", package, emulator, &path)?;
         let name = way.name;
         rows.push(Row::count(
             &format!("requests until the first credential, {name}"),
@@ -104,13 +134,24 @@ pub(super) fn rows(package: &Package, emulator: &Emulator) -> Result<Vec<Row>> {
 }
 
 impl Way {
-    fn spans(&self, who: &str, package: &Package, emulator: &Emulator) -> Result<Vec<Span>> {
+    fn spans(
+        &self,
+        who: &str,
+        package: &Package,
+        emulator: &Emulator,
+        path: &OsString,
+    ) -> Result<Vec<Span>> {
         let before: Journal = serde_json::from_value(emulator.get("/_emulator/requests?since=0")?)?;
         let mut program = package.script("first_credential.mjs", emulator);
         program.arg(who);
-        if self.machine {
-            program.env_remove("DATABRICKS_TOKEN").envs(MACHINE);
+        if self.by != By::Token {
+            program.env_remove("DATABRICKS_TOKEN");
         }
+        match self.by {
+            By::Secret => program.envs(MACHINE),
+            By::Login => program.env("PATH", path),
+            By::Token => &mut program,
+        };
         if who == "ours" {
             // Asked for, as an app would that only knows its endpoint.
             program.env_remove("PGHOST").env_remove("PGHOSTADDR");
@@ -129,6 +170,22 @@ impl Way {
         }
         Ok(spans)
     }
+}
+
+/// The programs of this machine, and before them a Databricks CLI that somebody has logged in by.
+fn with_login(folder: &Path) -> Result<OsString> {
+    let programs = folder.join("login");
+    fs::create_dir_all(&programs)?;
+    let cli = programs.join("databricks");
+    fs::write(&cli, format!("{LOGIN}{}", "#".repeat(SIZE)))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&cli, fs::Permissions::from_mode(0o755))?;
+    }
+    let others = env::var_os("PATH").unwrap_or_default();
+    let all = [programs].into_iter().chain(env::split_paths(&others));
+    Ok(env::join_paths(all)?)
 }
 
 impl Entry {
