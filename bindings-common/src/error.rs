@@ -33,6 +33,10 @@ pub struct Facts {
     pub http_status: Option<u16>,
     /// The server's id of the request.
     pub request_id: Option<String>,
+    /// What the service itself calls the error, such as `ALREADY_EXISTS`.
+    pub api_code: Option<String>,
+    /// What the service says besides: a JSON array of objects with their type in `@type`.
+    pub details: Option<String>,
     /// Whether the same call may succeed later with nothing changed.
     pub retryable: bool,
     /// What it means for a login, if it is about one.
@@ -86,6 +90,9 @@ impl From<lakekey::Error> for FfiError {
             hint: error.hint().map(str::to_owned),
             http_status: error.http_status(),
             request_id: error.request_id().map(str::to_owned),
+            api_code: error.api_code().map(str::to_owned),
+            details: (!error.details().is_empty())
+                .then(|| serde_json::Value::from(error.details()).to_string()),
             retryable: error.is_retryable(),
             login: Explanation::of(&error),
             events: error.events().to_vec(),

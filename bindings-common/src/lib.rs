@@ -9,7 +9,8 @@
 //! - panics: they end as an error with the code `INTERNAL_PANIC` ([`guard`]);
 //! - the end: nobody is inside the host while it shuts down ([`gate`]);
 //! - connecting: which address to dial next and whether to try again is asked step by step ([`plan`]);
-//! - ownership: results are plain owned values ([`plain`]), shared credentials are counted ([`client::Lease`]).
+//! - ownership: results are plain owned values ([`plain`]), shared credentials are counted ([`client::Lease`]), and a
+//!   language without destructors holds numbers ([`table`]).
 
 pub mod blocking;
 pub mod call;
@@ -22,6 +23,7 @@ pub mod glance;
 pub mod guard;
 pub mod login;
 pub mod logs;
+pub mod management;
 pub mod plain;
 pub mod plan;
 pub mod provider;

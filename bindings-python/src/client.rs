@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, TryLockError};
 
 use lakekey_ffi::plain::{ConnectRequest, CredentialRequest, Options};
+use lakekey_ffi::plan::PlanRequest;
 use lakekey_ffi::provider::HostTokenProvider;
 use lakekey_ffi::{Call, Handle, Lease, Result, glance};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyString;
+use pyo3::types::{PyDict, PyString};
 
 use crate::callback::Callback;
 use crate::connect::{Connect, Wanted};
@@ -16,12 +17,14 @@ use crate::error::raise;
 use crate::exit;
 use crate::logs;
 use crate::pending::{Pending, start, wait};
+use crate::plan::Plan;
 use crate::seconds::{Millis, millis};
+use crate::stats;
 
 /// The native part of `lakekey.Client`.
 #[pyclass(frozen, subclass, module = "lakekey._lakekey")]
 pub(crate) struct Client {
-    handle: Handle,
+    pub(crate) handle: Handle,
     shown: Mutex<Option<Shown>>,
 }
 
@@ -133,6 +136,7 @@ impl Client {
         // Taken before the look, so that what happens meanwhile is not missed.
         let stamp = if ttl.is_none() { glance::stamp() } else { None };
         if let Some(text) = self.again(py, stamp, target) {
+            self.handle.count_repeat();
             return Ok(text);
         }
         let name = target.map(|target| target.to_str()).transpose()?;
@@ -184,6 +188,19 @@ impl Client {
             .map_err(|error| raise(py, error))
     }
 
+    /// What was counted in this process since it began, over all its clients: mints, logins, failures, waits, ages.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = self.handle.stats().map_err(|error| raise(py, error))?;
+        stats::dict(py, stats)
+    }
+
+    /// The last events of this process, oldest first, each with its time.
+    fn recent_events(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.handle
+            .recent_events()
+            .map_err(|error| raise(py, error))
+    }
+
     /// Ends the client: later calls fail. Harmless when repeated.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         if let Ok(mut shown) = self.shown.try_lock() {
@@ -215,6 +232,24 @@ impl Client {
     fn _connect(&self, py: Python<'_>, wanted: Wanted) -> PyResult<Py<PyAny>> {
         let call = Client::begin(py, self.handle.connect_params(wanted.0))?;
         Connect::object(py, wait(py, call)?)
+    }
+
+    /// Begins a connect; its budget runs from here.
+    fn _plan(
+        &self,
+        py: Python<'_>,
+        wanted: Wanted,
+        addresses: Vec<String>,
+        budget: Option<Millis>,
+    ) -> PyResult<Plan> {
+        let request = PlanRequest {
+            connect: wanted.0,
+            budget_ms: millis(budget),
+            addresses,
+        };
+        let plan = self.handle.plan(request);
+        let plan = plan.map_err(|error| raise(py, error))?;
+        Ok(Plan { plan })
     }
 
     fn _start_connect(

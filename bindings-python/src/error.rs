@@ -1,7 +1,7 @@
 //! Errors as Python exceptions: the classes live in `lakekey.errors`, chosen there by slug.
 
 use lakekey_ffi::FfiError;
-use lakekey_ffi::login::RefusedLogin;
+use lakekey_ffi::login::{self, Explanation};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -29,6 +29,10 @@ fn build(py: Python<'_>, error: FfiError) -> PyResult<PyErr> {
             error.request_id,
             error.retryable,
             error.causes,
+            error.login.map(flat),
+            error.events,
+            error.api_code,
+            error.details,
         ))?;
     let exception = PyErr::from_value(exception);
     exception.set_cause(py, thrown);
@@ -41,31 +45,29 @@ pub(crate) fn codes() -> Vec<(u16, &'static str, bool)> {
     FfiError::table()
 }
 
-/// Whether a login was refused for its token, so that a fresh one is worth one more try.
+/// What an error means for a login: kind, retry, budget, invalidate, hint.
+pub(crate) type Explained = (&'static str, bool, &'static str, bool, Option<String>);
+
+/// What a driver's error means, by its code, if it knows one, and its text.
 #[pyfunction]
-pub(crate) fn refuses_token(text: String, sqlstate: Option<String>) -> bool {
-    let refused = RefusedLogin {
-        sqlstate,
-        text,
-        ..RefusedLogin::default()
-    };
-    refused.is_of_token()
+#[pyo3(signature = (text, code=None))]
+pub(crate) fn explain(text: &str, code: Option<&str>) -> Explained {
+    flat(login::explain(code, text))
 }
 
-/// The exception for a refused login, with the likeliest fix first.
+/// Every kind of trouble with a login.
 #[pyfunction]
-pub(crate) fn login_error(
-    py: Python<'_>,
-    text: String,
-    sqlstate: Option<String>,
-    user: String,
-    subject: Option<String>,
-) -> Py<PyAny> {
-    let refused = RefusedLogin {
-        sqlstate,
-        text,
-        user,
-        subject,
-    };
-    raise(py, refused.explain()).into_value(py).into_any()
+pub(crate) fn login_kinds() -> Vec<&'static str> {
+    login::kinds()
+}
+
+fn flat(explanation: Explanation) -> Explained {
+    let Explanation {
+        kind,
+        retry,
+        budget,
+        invalidate,
+        hint,
+    } = explanation;
+    (kind, retry, budget, invalidate, hint)
 }

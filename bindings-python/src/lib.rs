@@ -10,8 +10,11 @@ mod credential;
 mod error;
 mod exit;
 mod logs;
+mod management;
 mod pending;
+mod plan;
 mod seconds;
+mod stats;
 
 /// The module.
 #[pyo3::pymodule(name = "_lakekey")]
@@ -25,11 +28,15 @@ mod module {
     #[pymodule_export]
     use crate::credential::Credential;
     #[pymodule_export]
-    use crate::error::{codes, login_error, refuses_token};
+    use crate::error::{codes, explain, login_kinds};
     #[pymodule_export]
     use crate::logs::hand_over;
     #[pymodule_export]
+    use crate::management::{call, start_call, start_wait, wait_operation};
+    #[pymodule_export]
     use crate::pending::Pending;
+    #[pymodule_export]
+    use crate::plan::{Attempt, Plan};
     use pyo3::prelude::*;
 
     #[pymodule_init]

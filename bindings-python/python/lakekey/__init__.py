@@ -14,6 +14,8 @@ from ._default import (
     credential,
     default_client,
 )
+from ._explain import explain
+from ._explanation import Explanation
 from ._lakekey import Credential, __version__, token
 from .errors import (
     ApiError,
@@ -43,6 +45,7 @@ __all__ = [
     "ConninfoError",
     "Credential",
     "CredentialError",
+    "Explanation",
     "InternalError",
     "LakekeyError",
     "LakekeyTimeout",
@@ -59,5 +62,6 @@ __all__ = [
     "conninfo",
     "credential",
     "default_client",
+    "explain",
     "token",
 ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from ._lakekey import Connect, Credential, Pending
+    from .postgres import AsyncPostgres, Postgres
 
     Seconds = float | timedelta
 
@@ -84,6 +85,20 @@ class Client(_lakekey.Client):
         """
         return _lakekey.Client.__new__(Client, [], None, None, None, None, (self, token))
 
+    @property
+    def postgres(self) -> Postgres:
+        """The management API: projects, branches, endpoints, roles and the rest."""
+        from .postgres import Postgres
+
+        return Postgres(self)
+
+    @property
+    def apostgres(self) -> AsyncPostgres:
+        """As ``postgres``, for asyncio."""
+        from .postgres import AsyncPostgres
+
+        return AsyncPostgres(self)
+
     def connect_params(self, target: str | None = None, **options: Unpack[ConnectOptions]) -> dict[str, str]:
         """Keyword arguments for ``psycopg.connect`` and other users of libpq, good for one login."""
         return self._connect({"target": target, **options}).kwargs()
@@ -103,7 +118,7 @@ class Client(_lakekey.Client):
         self, target: str | None = None, *, ttl: Seconds | None = None, timeout: Seconds | None = None
     ) -> Credential:
         """As ``credential``, without blocking the event loop."""
-        credential: Credential = await _wait(lambda deliver: self._start_credential(deliver, target, ttl, timeout))
+        credential: Credential = await wait(lambda deliver: self._start_credential(deliver, target, ttl, timeout))
         return credential
 
     async def aconnect_params(self, target: str | None = None, **options: Unpack[ConnectOptions]) -> dict[str, str]:
@@ -115,7 +130,7 @@ class Client(_lakekey.Client):
         return (await self._aconnect({"target": target, **options})).conninfo()
 
     async def _aconnect(self, wanted: dict[str, Any]) -> Connect:
-        connect: Connect = await _wait(lambda deliver: self._start_connect(deliver, wanted))
+        connect: Connect = await wait(lambda deliver: self._start_connect(deliver, wanted))
         return connect
 
     def __enter__(self) -> Self:
@@ -135,7 +150,7 @@ class Client(_lakekey.Client):
         self.close()
 
 
-async def _wait(start: Callable[[Callable[[Any, Exception | None], None]], Pending]) -> Any:
+async def wait(start: Callable[[Callable[[Any, Exception | None], None]], Pending]) -> Any:
     # asyncio is imported late: programs without it need not pay for it.
     import asyncio
 

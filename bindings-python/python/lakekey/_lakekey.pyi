@@ -9,17 +9,19 @@ from .errors import LakekeyError
 __version__: str
 __all__ = [
     "Answer",
+    "Attempt",
     "Client",
     "Connect",
     "Credential",
     "Pending",
+    "Plan",
     "__version__",
     "_panic",
     "codes",
+    "explain",
     "hand_over",
     "has_threads",
-    "login_error",
-    "refuses_token",
+    "login_kinds",
     "token",
 ]
 
@@ -50,6 +52,12 @@ class Client:
     def prepare(self, target: str | None = None) -> None:
         """Starts what a first login needs, side by side, and returns at once."""
 
+    def stats(self) -> dict[str, Any]:
+        """What was counted in this process since it began, over all its clients: mints, logins, failures, waits, ages."""
+
+    def recent_events(self) -> list[str]:
+        """The last events of this process, oldest first, each with its time."""
+
     def close(self) -> None:
         """Ends the client: later calls fail. Harmless when repeated."""
 
@@ -63,6 +71,7 @@ class Client:
         ttl: float | timedelta | None,
         timeout: float | timedelta | None,
     ) -> Pending: ...
+    def _plan(self, wanted: dict[str, Any], addresses: list[str], budget: float | timedelta | None) -> Plan: ...
     def _start_connect(self, deliver: Callable[[Any, Exception | None], None], wanted: dict[str, Any]) -> Pending: ...
 
 @final
@@ -94,6 +103,22 @@ class Connect:
     def subject(self) -> str | None: ...
 
 @final
+class Plan:
+    def next(self, text: str | None = None, code: str | None = None) -> Attempt: ...
+    def start_next(
+        self, deliver: Callable[[Any, Exception | None], None], text: str | None = None, code: str | None = None
+    ) -> Pending: ...
+    def connected(self) -> None: ...
+
+@final
+class Attempt:
+    def kwargs(self) -> dict[str, str]: ...
+    @property
+    def timeout(self) -> float: ...
+    @property
+    def number(self) -> int: ...
+
+@final
 class Pending:
     @property
     def patience(self) -> float: ...
@@ -110,9 +135,30 @@ def token(
 ) -> str:
     """A database credential's token: the password of one login."""
 
+def call(client: Client, method: str, arguments: str, timeout: float | timedelta | None = None) -> str: ...
+def start_call(
+    client: Client,
+    deliver: Callable[[Any, Exception | None], None],
+    method: str,
+    arguments: str,
+    timeout: float | timedelta | None = None,
+) -> Pending: ...
+def wait_operation(
+    client: Client,
+    operation: str,
+    timeout: float | timedelta | None = None,
+    progress: Callable[[str], object] | None = None,
+) -> str: ...
+def start_wait(
+    client: Client,
+    deliver: Callable[[Any, Exception | None], None],
+    operation: str,
+    timeout: float | timedelta | None = None,
+    progress: Callable[[str], object] | None = None,
+) -> Pending: ...
 def codes() -> list[tuple[int, str, bool]]: ...
-def refuses_token(text: str, sqlstate: str | None) -> bool: ...
-def login_error(text: str, sqlstate: str | None, user: str, subject: str | None) -> LakekeyError: ...
+def explain(text: str, code: str | None = None) -> tuple[str, bool, str, bool, str | None]: ...
+def login_kinds() -> list[str]: ...
 def hand_over() -> None: ...
 def has_threads() -> bool: ...
 def _panic() -> None: ...

@@ -6,6 +6,10 @@ lakekey.AuthError`` catches whatever is wrong with the identity.
 
 from __future__ import annotations
 
+from typing import Any
+
+from ._explanation import Explanation
+
 __all__ = [
     "ApiError",
     "AuthError",
@@ -38,6 +42,10 @@ class LakekeyError(Exception):
         request_id: str | None = None,
         retryable: bool = False,
         causes: tuple[str, ...] = (),
+        explanation: Explanation | None = None,
+        events: tuple[str, ...] = (),
+        api_code: str | None = None,
+        details: tuple[dict[str, Any], ...] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -56,6 +64,14 @@ class LakekeyError(Exception):
         """Whether the same call may succeed later with nothing changed."""
         self.causes = causes
         """The messages of the causes, outermost first."""
+        self.explanation = explanation
+        """What it means for a login, if it is about one."""
+        self.events = events
+        """What happened in this process before it, oldest first, each with its time. No secrets."""
+        self.api_code = api_code
+        """What the service itself calls it, such as ``ALREADY_EXISTS``."""
+        self.details = details
+        """What the service says besides: objects with their type in ``@type``."""
 
     def __str__(self) -> str:
         lines = [self.message if self.hint is None else f"{self.message}. {self.hint}"]
@@ -135,6 +151,7 @@ SINGLES: dict[int, type[LakekeyError]] = {
     1901: LakekeyTimeout,
     1902: CancelledError,
     1903: ClosedError,
+    1904: ClosedError,
     1990: InternalError,
     1991: InternalError,
 }
@@ -155,6 +172,10 @@ def from_native(
     request_id: str | None,
     retryable: bool,
     causes: list[str],
+    login: tuple[str, bool, str, bool, str | None] | None = None,
+    events: list[str] | None = None,
+    api_code: str | None = None,
+    details: str | None = None,
 ) -> LakekeyError:
     """Makes the exception that the native module raises."""
     return class_of(code)(
@@ -166,4 +187,15 @@ def from_native(
         request_id=request_id,
         retryable=retryable,
         causes=tuple(causes),
+        explanation=None if login is None else Explanation(*login),
+        events=tuple(events or ()),
+        api_code=api_code,
+        details=() if details is None else _read(details),
     )
+
+
+def _read(details: str) -> tuple[dict[str, Any], ...]:
+    # Few errors have details, and programs that see none need not pay for it.
+    import json
+
+    return tuple(json.loads(details))

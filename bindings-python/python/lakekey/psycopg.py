@@ -1,30 +1,33 @@
 """psycopg 3 with credentials that rotate: its own connections and pools, each login with a current token.
 
-The token is fetched for each physical connection, so a pool works on when one has expired. When Postgres refuses a token
-that was in the cache, it is thrown away and the login is tried once more. Everything else about a connection is psycopg's
+The token is fetched for each physical connection, so a pool works on when one has expired. A login that fails is tried
+again where that is worth it and within one budget: with a fresh token for a refused one, at the server's other addresses,
+while a compute wakes up. What runs on a connection is never tried again. Everything else about a connection is psycopg's
 own: pass ``autocommit``, ``row_factory``, ``configure`` and the like as you would there.
 """
 
 from __future__ import annotations
 
 import inspect
+import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from . import _lakekey
+from ._client import wait
 from ._default import default_client
-from .errors import LoginError
+from .errors import LakekeyError, LoginError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-    from ._client import Client
-    from ._lakekey import Connect
+    from ._client import Client, Seconds
+    from ._lakekey import Attempt, Plan
 
-__all__ = ["LoginRefused", "aconnect", "async_pool", "connect", "pool"]
+__all__ = ["LoginFailed", "LoginRefused", "aconnect", "async_pool", "connect", "pool"]
 
 # A connection outlives its token, but a pool that never reconnects finds out late that it may not log in any more.
 MAX_LIFETIME = 2700.0
@@ -41,23 +44,54 @@ _REFUSED = {
 }
 
 
-class LoginRefused(LoginError, psycopg.OperationalError):
-    """Postgres refused the login. Its text comes with the likeliest reason; the driver's error is the cause."""
+class LoginFailed(LoginError, psycopg.OperationalError):
+    """No login. ``explanation`` says what kind of trouble it was, ``hint`` what to do; the driver's error is the cause."""
+
+
+class LoginRefused(LoginFailed):
+    """Postgres, or what stands before it, refused the login."""
 
 
 class _Plan:
-    """Where to log in and how, for every connection of a pool."""
+    """Where to log in and how, for every connection of a pool, and what became of the last login."""
 
-    def __init__(self, target: str | None, client: Client | None, given: dict[str, Any]) -> None:
+    def __init__(
+        self, target: str | None, client: Client | None, given: dict[str, Any], budget: Seconds | None = None
+    ) -> None:
         self.client = client or default_client()
         self.wanted = {"target": target}
         self.driver: dict[str, Any] = {}
+        self.budget = budget
+        self.connected = False
+        # The pool, if there is one: it is told why a login failed.
+        self.pool: Callable[[], Any] = _no_pool
+        # Why the last login failed, and when; nothing after one that did not.
+        self.failed: tuple[float, BaseException] | None = None
         _split(given, self.wanted, self.driver)
 
     def merged(self, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         wanted, driver = dict(self.wanted), dict(self.driver)
         _split(given, wanted, driver)
         return wanted, driver
+
+    def begin(self, given: dict[str, Any]) -> tuple[Plan, dict[str, Any]]:
+        """One connect."""
+        wanted, driver = self.merged(given)
+        addresses = str(driver.pop("hostaddr", None) or "")
+        return self.client._plan(wanted, addresses.split(",") if addresses else [], self.budget), driver
+
+    def note(self, error: BaseException) -> None:
+        # Without a pool the caller gets the error itself, which would be kept here by its own traceback.
+        if self.pool is not _no_pool:
+            self.failed = (time.monotonic(), error)
+
+    def done(self, steps: Plan) -> None:
+        self.connected, self.failed = True, None
+        steps.connected()
+
+
+def _no_pool() -> None:
+    return None
 
 
 def _split(given: dict[str, Any], wanted: dict[str, Any], driver: dict[str, Any]) -> None:
@@ -73,16 +107,19 @@ def _split(given: dict[str, Any], wanted: dict[str, Any], driver: dict[str, Any]
 def connect(
     target: str | None = None, *, client: Client | None = None, **kwargs: Any
 ) -> psycopg.Connection[Any]:
-    """A ``psycopg.Connection``. Keyword arguments are those of ``psycopg.connect``, and ``ttl``."""
-    made: psycopg.Connection[Any] = _dial(_Plan(target, client, kwargs), psycopg.Connection, {})
+    """A ``psycopg.Connection``. Keyword arguments are those of ``psycopg.connect``, ``ttl``, and ``timeout``, the seconds
+    that it may take in all."""
+    budget = kwargs.pop("timeout", None)
+    made: psycopg.Connection[Any] = _dial(_Plan(target, client, kwargs, budget), psycopg.Connection, {})
     return made
 
 
 async def aconnect(
     target: str | None = None, *, client: Client | None = None, **kwargs: Any
 ) -> psycopg.AsyncConnection[Any]:
-    """A ``psycopg.AsyncConnection``. Keyword arguments are those of ``psycopg.AsyncConnection.connect``, and ``ttl``."""
-    made: psycopg.AsyncConnection[Any] = await _adial(_Plan(target, client, kwargs), psycopg.AsyncConnection, {})
+    """A ``psycopg.AsyncConnection``. Keyword arguments are those of ``psycopg.AsyncConnection.connect``, and as above."""
+    budget = kwargs.pop("timeout", None)
+    made: psycopg.AsyncConnection[Any] = await _adial(_Plan(target, client, kwargs, budget), psycopg.AsyncConnection, {})
     return made
 
 
@@ -93,9 +130,9 @@ def pool(
 
     Connections are checked when they are taken out and recycled after 45 minutes, unless you say otherwise.
     """
-    from psycopg_pool import ConnectionPool
+    from ._pools import Pool
 
-    plan, options = _pooled(ConnectionPool, target, client, kwargs)
+    plan, options = _pooled(Pool, target, client, kwargs)
     # Said aloud, because psycopg_pool warns of pools that are opened unasked.
     options.setdefault("open", True)
     base = options.pop("connection_class", psycopg.Connection)
@@ -103,34 +140,44 @@ def pool(
     class Dialer(base):  # type: ignore[misc, valid-type]
         @classmethod
         def connect(cls, conninfo: str = "", **given: Any) -> Any:
-            return _dial(plan, base, _no_conninfo(conninfo, given))
+            try:
+                return _dial(plan, base, _no_conninfo(conninfo, given))
+            except Exception as error:
+                if (waited := plan.pool()) is not None:
+                    waited.login_failed(error)
+                raise
 
-    return ConnectionPool(connection_class=Dialer, **options)
+    return Pool(plan, connection_class=Dialer, **options)
 
 
 def async_pool(
     target: str | None = None, *, client: Client | None = None, **kwargs: Any
 ) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
     """A ``psycopg_pool.AsyncConnectionPool``, to be opened with ``async with`` or ``await pool.open()``."""
-    from psycopg_pool import AsyncConnectionPool
+    from ._pools import AsyncPool
 
-    plan, options = _pooled(AsyncConnectionPool, target, client, kwargs)
+    plan, options = _pooled(AsyncPool, target, client, kwargs)
     options.setdefault("open", False)
     base = options.pop("connection_class", psycopg.AsyncConnection)
 
     class Dialer(base):  # type: ignore[misc, valid-type]
         @classmethod
         async def connect(cls, conninfo: str = "", **given: Any) -> Any:
-            return await _adial(plan, base, _no_conninfo(conninfo, given))
+            try:
+                return await _adial(plan, base, _no_conninfo(conninfo, given))
+            except Exception as error:
+                if (waited := plan.pool()) is not None:
+                    await waited.login_failed(error)
+                raise
 
-    return AsyncConnectionPool(connection_class=Dialer, **options)
+    return AsyncPool(plan, connection_class=Dialer, **options)
 
 
 def _pooled(
     kind: Any, target: str | None, client: Client | None, given: dict[str, Any]
 ) -> tuple[_Plan, dict[str, Any]]:
     """The plan of a pool and the pool's own options; what the first login needs is started meanwhile."""
-    own = inspect.signature(kind.__init__).parameters.keys() - {"conninfo"}
+    own = inspect.signature(kind.__base__.__init__).parameters.keys() - {"conninfo"}
     options = {name: value for name, value in given.items() if name in own}
     plan = _Plan(target, client, {name: value for name, value in given.items() if name not in own})
     options.setdefault("max_lifetime", MAX_LIFETIME)
@@ -145,119 +192,95 @@ def _no_conninfo(conninfo: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _dial(plan: _Plan, base: Any, given: dict[str, Any]) -> Any:
-    wanted, driver = plan.merged(given)
-    first = last = plan.client._connect(wanted)
-    outcome = _attempt(base, first, driver)
+    steps, driver = plan.begin(given)
+    outcome: Any = None
+    attempt: Any = None
     try:
-        if _refuses_token(outcome) and _renewable(plan, first):
-            last = plan.client._connect(wanted)
-            if last.password != first.password:
-                outcome = _attempt(base, last, driver)
-        return _settled(outcome, last)
+        while True:
+            try:
+                attempt = steps.next(*_said(outcome))
+            except LakekeyError as error:
+                raise _ended(plan, error, outcome)
+            outcome = _attempt(base, attempt, driver, outcome)
+            if not isinstance(outcome, psycopg.OperationalError):
+                plan.done(steps)
+                return outcome
+            plan.note(outcome)
     finally:
         # An exception that is a local of a frame in its own traceback would keep both, and the password with them.
-        del outcome, first, last
+        outcome = attempt = None
 
 
 async def _adial(plan: _Plan, base: Any, given: dict[str, Any]) -> Any:
-    wanted, driver = plan.merged(given)
-    first = last = await plan.client._aconnect(wanted)
-    outcome = await _aattempt(base, first, driver)
+    steps, driver = plan.begin(given)
+    outcome: Any = None
+    attempt: Any = None
     try:
-        if _refuses_token(outcome) and _renewable(plan, first):
-            last = await plan.client._aconnect(wanted)
-            if last.password != first.password:
-                outcome = await _aattempt(base, last, driver)
-        return _settled(outcome, last)
+        while True:
+            text, code = _said(outcome)
+            try:
+                attempt = await wait(lambda deliver: steps.start_next(deliver, text, code))
+            except LakekeyError as error:
+                raise _ended(plan, error, outcome)
+            outcome = await _aattempt(base, attempt, driver, outcome)
+            if not isinstance(outcome, psycopg.OperationalError):
+                plan.done(steps)
+                return outcome
+            plan.note(outcome)
     finally:
         # An exception that is a local of a frame in its own traceback would keep both, and the password with them.
-        del outcome, first, last
+        outcome = attempt = None
 
 
-def _settled(outcome: Any, connect: Connect) -> Any:
-    """The connection; an error is raised."""
-    try:
-        if not isinstance(outcome, psycopg.OperationalError):
-            return outcome
-        if _refuses_token(outcome):
-            raise _explained(outcome, connect) from outcome
-        raise outcome
-    finally:
-        del outcome
-
-
-def _attempt(base: Any, connect: Connect, driver: dict[str, Any]) -> Any:
+def _attempt(base: Any, attempt: Attempt, driver: dict[str, Any], before: BaseException | None) -> Any:
     """The connection, or the error as a value. No local holds the password in the clear: crash reporters show locals."""
-    failures: list[psycopg.OperationalError] = []
-    for address in _addresses(connect, driver):
-        try:
-            return base.connect(**{**connect.kwargs(), **driver, **address})
-        except psycopg.OperationalError as error:
-            failures.append(error.with_traceback(None))
-            if error.pgconn is not None and "FATAL" in str(error):
-                return error  # A server answered: the next address leads to the same one.
-    return _all_failed(failures)
+    try:
+        return base.connect(**{**attempt.kwargs(), **driver, "connect_timeout": _limit(attempt, driver)})
+    except psycopg.OperationalError as error:
+        return _kept(error, before)
 
 
-async def _aattempt(base: Any, connect: Connect, driver: dict[str, Any]) -> Any:
+async def _aattempt(base: Any, attempt: Attempt, driver: dict[str, Any], before: BaseException | None) -> Any:
     """As ``_attempt``."""
-    failures: list[psycopg.OperationalError] = []
-    for address in _addresses(connect, driver):
-        try:
-            return await base.connect(**{**connect.kwargs(), **driver, **address})
-        except psycopg.OperationalError as error:
-            failures.append(error.with_traceback(None))
-            if error.pgconn is not None and "FATAL" in str(error):
-                return error  # A server answered: the next address leads to the same one.
-    return _all_failed(failures)
+    try:
+        return await base.connect(**{**attempt.kwargs(), **driver, "connect_timeout": _limit(attempt, driver)})
+    except psycopg.OperationalError as error:
+        return _kept(error, before)
 
 
-def _addresses(connect: Connect, driver: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is the address's own, for each in turn. psycopg would try the next one after a refused login as well."""
-    merged = {**connect.kwargs(), **driver}
-    lists = {name: merged[name].split(",") for name in ("host", "hostaddr", "port") if merged.get(name)}
-    return [
-        {name: values[min(index, len(values) - 1)] for name, values in lists.items()}
-        for index in range(max(map(len, lists.values()), default=1))
-    ]
+def _limit(attempt: Attempt, driver: dict[str, Any]) -> int:
+    """Whole seconds, as libpq wants them, and at least its own two; the user's own limit, if it is shorter."""
+    ours = max(2, math.ceil(attempt.timeout))
+    given = int(driver.get("connect_timeout") or 0)
+    return min(ours, given) if given > 0 else ours
 
 
-def _all_failed(failures: list[psycopg.OperationalError]) -> psycopg.OperationalError:
-    last = failures[-1]
-    if len(failures) == 1:
-        return last
-    for earlier, later in zip(failures, failures[1:]):
-        later.__context__ = earlier
-    text = "\n".join(["no address of the server could be connected:", *(f"- {error}" for error in failures)])
-    whole = type(last)(text)
-    # Its connection and whatever else the driver notes.
-    vars(whole).update(vars(last))
-    whole.__cause__ = last
-    return whole
+def _kept(error: psycopg.OperationalError, before: BaseException | None) -> psycopg.OperationalError:
+    if error.sqlstate is not None:
+        # psycopg knows no code while it connects: this is of what a connection class of the user's ran, and not ours.
+        raise error
+    if before is not None:
+        # The last two are shown; a chain of all would grow with every try.
+        before.__context__ = None
+    error.with_traceback(None).__context__ = before
+    return error
 
 
-def _refuses_token(outcome: Any) -> bool:
-    return isinstance(outcome, psycopg.OperationalError) and _lakekey.refuses_token(str(outcome), outcome.sqlstate)
+def _said(outcome: BaseException | None) -> tuple[str | None, str | None]:
+    return (None, None) if outcome is None else (str(outcome), None)
 
 
-def _renewable(plan: _Plan, connect: Connect) -> bool:
-    """Whether another token may help: not if this one was minted for this very login."""
-    if not connect.cached:
-        return False
-    plan.client.invalidate(connect.password)
-    return True
-
-
-def _explained(error: psycopg.OperationalError, connect: Connect) -> LoginRefused:
-    said = _lakekey.login_error(_server_text(error), error.sqlstate, connect.user, connect.subject)
-    refused = LoginRefused(said.message, code=said.code, slug=said.slug, hint=said.hint, retryable=said.retryable)
-    # psycopg knows no SQLSTATE of a refused login; this text is Postgres's own for one, other texts may be a proxy's.
-    refused.sqlstate = error.sqlstate or ("28P01" if "password authentication failed" in str(error) else None)
-    return refused
-
-
-def _server_text(error: psycopg.OperationalError) -> str:
-    """The server's own line of psycopg's text."""
-    text = str(error)
-    at = text.find("FATAL:")
-    return text[at:] if at >= 0 else text
+def _ended(plan: _Plan, error: LakekeyError, outcome: psycopg.OperationalError | None) -> LakekeyError:
+    """The error to raise when there is no next attempt."""
+    if isinstance(error, LoginError):
+        kind = LoginRefused if error.slug == "LOGIN_REFUSED" else LoginFailed
+        failed = kind(error.message)
+        # The connection and whatever else the driver notes, and what lakekey knows.
+        vars(failed).update({**vars(outcome or error), **vars(error)})
+        if outcome is not None:
+            # psycopg knows no SQLSTATE of a refused login; this text is Postgres's own for one, others may be a proxy's.
+            failed.sqlstate = "28P01" if "password authentication failed" in str(outcome) else None
+        failed.__cause__ = outcome or error.__cause__
+        error = failed
+    plan.note(error)
+    return error

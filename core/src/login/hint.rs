@@ -11,7 +11,7 @@ pub(super) fn of(kind: Kind, report: &Report<'_>) -> Option<String> {
     Some(match kind {
         Kind::WrongTokenKind => wrong_kind(report.text),
         Kind::StaleToken if report.fresh == Some(true) => format!(
-            "The server refuses a token that was minted for this very login. Either the branch has no role for this identity ({}), or the token is of another workspace or endpoint",
+            "The server refuses a token that was minted for this very login. Either the branch has no role for this identity ({}), or the token is of another workspace or endpoint; on a branch that was made a moment ago it may also be too early",
             create_role(user)
         ),
         Kind::StaleToken => format!(
@@ -24,7 +24,13 @@ pub(super) fn of(kind: Kind, report: &Report<'_>) -> Option<String> {
                 "The token is of {subject} and the user is {user}: if {user} is a group role, {subject} must be a member of that group; else log in as {subject}"
             )
         }
-        Kind::RoleMissing => format!("The branch has no such role: {}", create_role(user)),
+        Kind::RoleMissing => {
+            let other = report.subject.filter(|subject| *subject != user);
+            let other = other.map_or_else(String::new, |subject| {
+                format!(". Or log in as {subject}, whose token it is")
+            });
+            format!("The branch has no such role: {}{other}", create_role(user))
+        }
         Kind::DatabaseMissing => {
             "The branch has no such database. Check the name, which counts its capitals, or make it: CREATE DATABASE ...; a new project has databricks_postgres".to_owned()
         }

@@ -77,9 +77,9 @@ impl Client {
         match (question, state, has_role) {
             (_, State::Disabled, _) => Kind::EndpointDisabled,
             (Question::Role, _, Some(false)) => Kind::RoleMissing,
-            (_, State::NotReady, _) => Kind::NotPropagated,
-            (_, State::Made(at), _) if self.is_new(at) => Kind::NotPropagated,
-            (Question::Role, State::Made(_), _) => Kind::StaleToken,
+            (Question::Role, _, _) => Kind::StaleToken,
+            (Question::Endpoint, State::NotReady, _) => Kind::NotPropagated,
+            (Question::Endpoint, State::Made(at), _) if self.is_new(at) => Kind::NotPropagated,
             (Question::Endpoint, State::Made(_), _) => Kind::EndpointWaking,
         }
     }

@@ -60,7 +60,7 @@ pub enum Step {
 pub enum Question {
     /// Is the endpoint disabled, or new?
     Endpoint,
-    /// Does the role exist on the branch, and is the branch new?
+    /// Does the role exist on the branch?
     Role,
 }
 
@@ -101,7 +101,6 @@ pub struct Machine {
     /// The next token is minted for this connect.
     renewed: bool,
     cached: bool,
-    asked_role: bool,
     /// What the workspace said of the endpoint, until the endpoint says something else.
     found: Option<Kind>,
 }
@@ -119,7 +118,6 @@ impl Machine {
             waits: 0,
             renewed: false,
             cached: false,
-            asked_role: false,
             found: None,
         }
     }
@@ -168,14 +166,6 @@ impl Machine {
                     self.cached = false;
                     return Step::Renew;
                 }
-                if self.asked_role {
-                    // It was there, and the branch is new.
-                    return match self.found {
-                        Some(found @ Kind::NotPropagated) => self.again(found, now_ms, unit),
-                        _ => Step::GiveUp { kind, late: false },
-                    };
-                }
-                self.asked_role = true;
                 Step::Ask(Question::Role)
             }
             Kind::EndpointWaking => match self.found {

@@ -242,6 +242,7 @@ impl Plan {
 
     /// Another token than the one that was refused.
     async fn renew(&mut self) -> Result<Event> {
+        self.told.clear();
         if let Some(token) = self.token() {
             self.client.invalidate(token.expose());
             self.refused = Some(token);
@@ -324,7 +325,11 @@ impl Plan {
             let hint = hint.unwrap_or_default();
             error = error.with_hint(format!("{hint}The token was minted by {who}"));
         }
-        if self.told.len() > 1 {
+        if self
+            .told
+            .iter()
+            .any(|one| one.address != self.told[0].address)
+        {
             let said = |told: &Told| {
                 let place = told
                     .address

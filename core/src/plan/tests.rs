@@ -206,25 +206,6 @@ fn a_new_branch_may_take_a_minute_unless_the_caller_has_less_time() {
     let (took, outcome) = one.run(firm(10));
     assert_eq!(outcome, Err((Kind::NotPropagated, true)));
     assert!((9_900..=10_000).contains(&took), "{took} ms");
-
-    let mut dial = |at, _, _| {
-        if at < 60_000 {
-            Outcome::Fails(Kind::StaleToken, 20)
-        } else {
-            Outcome::In
-        }
-    };
-    let mut one = world(&mut dial);
-    one.ask = Kind::NotPropagated;
-    assert!(
-        one.run(USUAL).1.is_ok(),
-        "a role that the branch has, and does not know yet"
-    );
-    assert_eq!(
-        one.count(|step| *step == Step::Renew),
-        1,
-        "one fresh token for all of it"
-    );
 }
 
 #[test]

@@ -36,7 +36,7 @@ def test_connections_and_pools_are_psycopgs_own(lakebase: Lakebase) -> None:
         row = conn.execute("SELECT current_user AS me").fetchone()
         assert row["me"] == client.credential().subject and conn.pgconn.ssl_in_use
     with lakekey.psycopg.pool(client=client, min_size=1, max_size=2, application_name="mine") as pool:
-        assert type(pool) is psycopg_pool.ConnectionPool
+        assert isinstance(pool, psycopg_pool.ConnectionPool)
         assert (pool.min_size, pool.max_size, pool.max_lifetime) == (1, 2, 2700)
         with pool.connection() as conn:
             assert type(conn) is psycopg.Connection
@@ -49,7 +49,7 @@ async def test_async_connections_and_pools_are_psycopgs_own(lakebase: Lakebase) 
     async with await lakekey.psycopg.aconnect(client=client, autocommit=True) as conn:
         assert type(conn) is psycopg.AsyncConnection and conn.autocommit
     pool = lakekey.psycopg.async_pool(client=client, min_size=1)
-    assert type(pool) is psycopg_pool.AsyncConnectionPool and pool.closed and pool.max_lifetime == 2700
+    assert isinstance(pool, psycopg_pool.AsyncConnectionPool) and pool.closed and pool.max_lifetime == 2700
     async with pool, pool.connection() as conn:
         assert type(conn) is psycopg.AsyncConnection
         assert await (await conn.execute("SELECT 1")).fetchone() == (1,)
@@ -183,18 +183,21 @@ def test_a_server_that_refuses_every_token_is_not_asked_again_and_again(lakebase
 
 def test_another_user_is_named_as_a_group_role_first(lakebase: Lakebase) -> None:
     client = lakebase.client()
+    other = "00000000-0000-4000-8000-000000000001"
     with pytest.raises(lakekey.psycopg.LoginRefused) as caught:
-        lakekey.psycopg.connect(client=client, user="somebody-else")
+        lakekey.psycopg.connect(client=client, user=other)
+    assert caught.value.explanation is not None and caught.value.explanation.kind == "wrong_user"
     assert caught.value.hint is not None
     assert "group role" in caught.value.hint
     assert caught.value.sqlstate == ("28P01" if "password authentication failed" in str(caught.value) else None)
-    assert "somebody-else" in caught.value.hint and str(client.credential().subject) in caught.value.hint
+    assert other in caught.value.hint and str(client.credential().subject) in caught.value.hint
 
 
-def test_what_is_no_matter_of_the_token_is_psycopgs_own_error(lakebase: Lakebase) -> None:
+def test_what_is_no_matter_of_the_token_costs_no_other_token(lakebase: Lakebase) -> None:
     with pytest.raises(psycopg.OperationalError) as caught:
         lakekey.psycopg.connect(client=lakebase.client(), dbname="no_such_database")
-    assert not isinstance(caught.value, lakekey.LakekeyError)
+    assert isinstance(caught.value, lakekey.psycopg.LoginRefused)
+    assert caught.value.explanation is not None and caught.value.explanation.kind == "database_missing"
     assert lakebase.counters()["mints"] == 1
 
 
@@ -232,7 +235,7 @@ def test_a_refused_login_leaves_no_password_in_frames_and_no_cycle(lakebase: Lak
     try:
         for given in ({}, {"hostaddr": "127.255.255.254,127.255.255.253"}):
             try:
-                lakekey.psycopg.connect(client=client, ttl=None, **given)
+                lakekey.psycopg.connect(client=client, ttl=None, timeout=1, **given)
             except psycopg.OperationalError as error:
                 below = error.__traceback__.tb_next if error.__traceback__ else None  # This frame knows the password.
                 told = traceback.TracebackException(type(error), error, below, capture_locals=True)
@@ -265,7 +268,7 @@ def test_all_addresses_are_dialled_in_turn(lakebase: Lakebase) -> None:
     with lakekey.psycopg.connect(client=client, hostaddr=f"127.255.255.254,{params['hostaddr'].split(',')[0]}") as conn:
         assert conn.execute("SELECT 1").fetchone() == (1,)
     with pytest.raises(psycopg.OperationalError) as caught:
-        lakekey.psycopg.connect(client=client, hostaddr="127.255.255.254,127.255.255.253")
+        lakekey.psycopg.connect(client=client, hostaddr="127.255.255.254,127.255.255.253", timeout=1)
     assert "127.255.255.254" in str(caught.value) and "127.255.255.253" in str(caught.value)
     last = caught.value.__cause__
     assert isinstance(last, psycopg.OperationalError) and "127.255.255.253" in str(last)
