@@ -86,6 +86,10 @@ export interface Failure {
   httpStatus?: number | undefined;
   /** The workspace's id of the request. */
   requestId?: string | undefined;
+  /** What the service itself calls it. */
+  apiCode?: string | undefined;
+  /** What the service says besides: the JSON of a list. */
+  details?: string | undefined;
   /** Whether the same call may succeed later. */
   retryable: boolean;
   /** The messages of the causes, outermost first. */
@@ -170,6 +174,12 @@ export declare function open(options: ClientOptions, ask?: ((arg: Question) => v
 
 /** Whether a login was refused for its token, so that a fresh one is worth one more try. */
 export declare function refusesToken(text: string, sqlstate?: string | undefined | null): boolean;
+
+/** Calls a method with the JSON of its arguments; gives the JSON of its answer. */
+export declare function startCall(client: Client, method: string, json: string, timeoutMillis: number | null, deliver: (failure: Failure | null, value: string | null) => void): Pending | Failure | null;
+
+/** Waits for an operation; gives the JSON that it ends with. `tell` is called with JSON while it goes on. */
+export declare function startWait(client: Client, operation: string, timeoutMillis: number | null, tell: ((json: string) => void) | null, deliver: (failure: Failure | null, value: string | null) => void): Pending | Failure | null;
 
 /** The version of lakekey. */
 export declare function version(): string;

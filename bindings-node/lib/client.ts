@@ -2,6 +2,7 @@
 
 import * as native from "../native.cjs";
 import { argumentError, errorOf, here } from "./errors.js";
+import { Postgres } from "./management/service.js";
 import { checked, target as targetOf, type Kind } from "./options.js";
 import { adapt, hostOf, thrownBy, type TokenProvider } from "./provider.js";
 
@@ -124,6 +125,9 @@ function isStill(then: Moment): boolean {
   return passed >= 0 && passed < REPEATED_MILLIS && then.changes === changes;
 }
 
+/** The native part of a client, for this package's own calls. */
+export let nativeOf: (client: Client) => native.Client;
+
 /** What the next `Client` takes over instead of opening one of its own: a user's. */
 let adopted: native.Client | undefined;
 
@@ -214,6 +218,11 @@ export class Client {
     return new Client();
   }
 
+  /** The management API: projects, branches, endpoints, roles and the rest. */
+  get postgres(): Postgres {
+    return new Postgres(this);
+  }
+
   /** libpq's keywords and values for one login, the password among them. */
   async connectParams(target?: string | null, options?: ConnectOptions): Promise<Record<string, string>> {
     const connect = await connectOf(this, target, options, here(this.connectParams));
@@ -258,6 +267,7 @@ export class Client {
   }
 
   static {
+    nativeOf = (client) => client.#native;
     connectOf = async (client, target, options, where) => {
       const given = checked("options", options, CONNECT_OPTIONS);
       const request = connectRequest(target, given);
@@ -292,7 +302,8 @@ function opened(client: native.Client | native.Failure, where: { stack?: string 
   return client;
 }
 
-function waited<T>(
+/** The promise of a native call. */
+export function waited<T>(
   begin: (deliver: (failure: native.Failure | null, value: T | null) => void) => native.Pending | native.Failure | null,
   signal: AbortSignal | undefined,
   where: { stack?: string },

@@ -18,6 +18,10 @@ export class LakekeyError extends Error {
   readonly retryable: boolean;
   /** The messages of the causes, outermost first. */
   readonly causes: readonly string[];
+  /** What the service itself calls it, such as `ALREADY_EXISTS`. */
+  readonly apiCode: string | undefined;
+  /** What the service says besides: objects with their type in `@type`. */
+  readonly details: readonly Record<string, unknown>[];
 
   constructor(failure: native.Failure, cause?: unknown) {
     super(
@@ -31,6 +35,8 @@ export class LakekeyError extends Error {
     this.requestId = failure.requestId;
     this.retryable = failure.retryable;
     this.causes = failure.causes;
+    this.apiCode = failure.apiCode;
+    this.details = failure.details === undefined ? [] : JSON.parse(failure.details);
   }
 
   override get name(): string {
@@ -83,6 +89,7 @@ const SINGLES: Record<number, Class> = {
   1901: LakekeyTimeout,
   1902: CancelledError,
   1903: ClosedError,
+  1904: ClosedError,
   1990: InternalError,
   1991: InternalError,
 };

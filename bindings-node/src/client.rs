@@ -39,7 +39,7 @@ pub struct ClientOptions {
 /// The native part of a client.
 #[napi]
 pub struct Client {
-    handle: Handle,
+    pub(crate) handle: Handle,
 }
 
 /// Makes a client. No I/O, no thread.

@@ -21,6 +21,10 @@ pub struct Failure {
     pub http_status: Option<u16>,
     /// The workspace's id of the request.
     pub request_id: Option<String>,
+    /// What the service itself calls it.
+    pub api_code: Option<String>,
+    /// What the service says besides: the JSON of a list.
+    pub details: Option<String>,
     /// Whether the same call may succeed later.
     pub retryable: bool,
     /// The messages of the causes, outermost first.
@@ -39,6 +43,8 @@ impl From<FfiError> for Failure {
             hint: error.hint,
             http_status: error.http_status,
             request_id: error.request_id,
+            api_code: error.api_code,
+            details: error.details,
             retryable: error.retryable,
             causes: error.causes,
             thrown: error

@@ -15,5 +15,6 @@ pub mod client;
 pub mod connect;
 pub mod credential;
 pub mod failure;
+pub mod management;
 pub mod pending;
 pub mod process;

@@ -9,6 +9,7 @@ mod names;
 mod notes;
 mod python;
 mod rust;
+mod typescript;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -74,6 +75,16 @@ fn files(repo: &Repo) -> Result<BTreeMap<String, String>> {
         ("_async_methods", python::methods(&api, true)),
     ] {
         files.insert(format!("{}/{name}.py", python::FOLDER), text);
+    }
+    for (_, resource) in api.resources() {
+        let path = format!("{}/{}.ts", typescript::FOLDER, resource.name);
+        files.insert(path, typescript::resource(&api, resource));
+    }
+    for (name, text) in [
+        ("index", typescript::module(&api)),
+        ("methods", typescript::methods(&api)),
+    ] {
+        files.insert(format!("{}/{name}.ts", typescript::FOLDER), text);
     }
     Ok(files)
 }
