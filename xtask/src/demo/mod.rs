@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: a stock psycopg pool and a stock pg pool, each in its own process, on tokens that live five seconds,
+//! `cargo xtask demo`: stock pools of psycopg, pg and HikariCP, each in its own process, on tokens that live five seconds,
 //! against a local Lakebase with a real Postgres that is suspended in the middle. It shows what lakekey is for, and fails when that is not true.
 
 mod app;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::child;
 use crate::emulator::Emulator;
 use crate::repo::Repo;
-use crate::setup::{artifacts, npm, postgres, python, tools};
+use crate::setup::{artifacts, java, npm, postgres, python, tools};
 use app::{App, Figures};
 use report::{Driver, Report};
 
@@ -36,7 +36,14 @@ pub(crate) struct Options {
 
 /// Runs the demo and says whether all of it came true.
 pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
-    tools::require(&[tools::CC, tools::PYTHON, tools::NODE, tools::NPM])?;
+    tools::require(&[
+        tools::CC,
+        tools::PYTHON,
+        tools::NODE,
+        tools::NPM,
+        tools::JAVAC,
+        tools::MAVEN,
+    ])?;
     let say = |text: &str| {
         if !options.json {
             println!("{text}");
@@ -48,6 +55,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     let lakekey = artifacts::command(repo, artifacts::Profile::Dev)?;
     artifacts::package(repo, &environment)?;
     let packages = npm::installed(repo)?;
+    let jdbc = java::demo(repo)?;
     let folder = repo.target("demo");
     fs::create_dir_all(&folder)?;
 
@@ -76,6 +84,10 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
             ),
         )?,
         App::start("pg", emulator.lend(Command::new("node").arg(&node)))?,
+        App::start(
+            "jdbc",
+            emulator.lend(Command::new("java").arg("-cp").arg(&jdbc).arg("JdbcApp")),
+        )?,
     ];
     let drivers = watch(apps, &emulator, options, &say)?;
     let counters = emulator.counters()?;

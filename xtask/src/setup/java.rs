@@ -1,6 +1,7 @@
 //! The jar `io.lakekey:lakekey` as a user would install it: built with the native library for this machine and put into the
 //! Maven repository below `target/`, where tests and examples find it like any other.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -120,4 +121,34 @@ pub(crate) fn tests(repo: &Repo) -> Command {
             repo.target("java/tests").display()
         ));
     maven
+}
+
+/// Maven on an example, which is a project of its own.
+pub(crate) fn example(repo: &Repo, name: &str) -> Command {
+    let mut maven = maven::talking(repo);
+    maven
+        .arg("--file")
+        .arg(repo.path(&format!("examples/{name}/pom.xml")))
+        .arg(format!(
+            "-Dbuild.folder={}",
+            repo.target("java").join(name).display()
+        ));
+    maven
+}
+
+/// The class path of the demo's app, compiled, with the jar and what it needs.
+pub(crate) fn demo(repo: &Repo) -> Result<OsString> {
+    installed(repo)?;
+    let build = repo.target("java/demo");
+    child::fetching("building the JDBC app", || {
+        let mut maven = maven::command(repo);
+        maven
+            .arg("--file")
+            .arg(repo.path("xtask/demo/jdbc/pom.xml"))
+            .arg(format!("-Dlakekey.build={}", build.display()))
+            .arg("compile");
+        maven
+    })?;
+    let parts = [build.join("classes"), build.join("lib").join("*")];
+    Ok(std::env::join_paths(parts)?)
 }

@@ -251,7 +251,21 @@ fn java_package(repo: &Repo) -> Result<Vec<Step>> {
             reader: Reader::Surefire,
         }
     };
+    let example = |label: &str, folder: &str, options: &[&str]| {
+        let mut command = Command::new(&lakekey);
+        let maven = java::example(repo, folder);
+        command.args(["emulate", "--"]).arg(maven.get_program());
+        command.args(maven.get_args()).args(options).arg("test");
+        Step {
+            label: label.to_owned(),
+            command,
+            reader: Reader::Surefire,
+        }
+    };
     Ok(vec![
+        example("java hikari", "java-hikari", &[]),
+        example("java hikari 6", "java-hikari", &["-Dhikari.version=6.3.3"]),
+        example("java spring", "java-spring", &[]),
         step("java", &["-Dlakekey.jvm=-Xcheck:jni".to_owned()]),
         step(
             "java 25",
