@@ -258,6 +258,16 @@ typedef struct {
 // lakekey.
 typedef void (*lk_log_callback)(void *data, const lk_log_record *record);
 
+// How a call of the management API is waited for.
+typedef struct {
+  // Set it to sizeof the struct.
+  size_t struct_size;
+  // How long to wait.
+  uint64_t timeout_ms;
+  // What may end the wait; NULL for nothing.
+  const lk_cancel *cancel;
+} lk_wait_options;
+
 // It succeeded.
 #define LK_OK 0
 
@@ -523,6 +533,27 @@ lk_status lk_connect_explain(const lk_connect *connect,
                              const char *text,
                              size_t text_len,
                              lk_error **err);
+
+// Calls a method of the management API by its name there, such as `create_branch`. `arguments` is a JSON object: what
+// stands in the path, what stands in the query, and the resource under its own name; NULL for none. The answer's JSON
+// is a secret because it may hold one. `options` may be NULL.
+lk_status lk_call(const lk_client *client,
+                  const char *method,
+                  size_t method_len,
+                  const char *arguments,
+                  size_t arguments_len,
+                  const lk_wait_options *options,
+                  lk_secret **out,
+                  lk_error **err);
+
+// Waits for an operation, as lk_call gave it or as `{"name": "..."}`, and gives the JSON that it ends with. It goes on
+// when the wait is given up. `options` may be NULL.
+lk_status lk_wait_operation(const lk_client *client,
+                            const char *operation,
+                            size_t operation_len,
+                            const lk_wait_options *options,
+                            lk_secret **out,
+                            lk_error **err);
 
 // Answers a token callback. `expires_at_ms` is the token's end in milliseconds since 1970, or 0 if that is not known.
 // The token is copied. Given twice, the last one counts.

@@ -10,6 +10,10 @@
     reason = "the caller's part stands once above, and for C at the head of the header"
 )]
 #![allow(
+    clippy::doc_markdown,
+    reason = "the documentation becomes comments of a C header"
+)]
+#![allow(
     non_camel_case_types,
     reason = "the types have the names that C programs see"
 )]
@@ -23,6 +27,7 @@ mod credential;
 mod error;
 mod log;
 mod login;
+mod manage;
 mod object;
 mod options;
 mod provider;
@@ -39,6 +44,7 @@ pub use credential::*;
 pub use error::*;
 pub use log::*;
 pub use login::*;
+pub use manage::*;
 pub use object::{
     lk_cancel, lk_client, lk_connect, lk_credential, lk_error, lk_secret, lk_token_answer,
 };

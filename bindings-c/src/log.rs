@@ -7,9 +7,9 @@ use std::ffi::{CString, c_char, c_void};
 use std::mem::size_of;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lakekey_ffi::FfiError;
 use lakekey_ffi::logs::{Level, Record, set_level};
 use lakekey_ffi::runtime::process;
-use lakekey_ffi::{FfiError, Result};
 
 use crate::boundary::{run, tell};
 use crate::code::lk_status;
@@ -110,29 +110,27 @@ pub unsafe extern "C" fn lk_log_sink(
 // SAFETY: the name is ours.
 #[unsafe(no_mangle)]
 pub extern "C" fn lk_log_flush() -> lk_status {
-    tell(flush)
+    tell(|| {
+        hand_over();
+        Ok(())
+    })
 }
 
 /// As [`lk_log_flush`], for calls that have something else to say.
 pub(crate) fn hand_over() {
-    let _ = flush();
-}
-
-fn flush() -> Result<()> {
     let handle = SINK.load(Ordering::Acquire);
     if handle == 0 {
-        return Ok(());
+        return;
     }
     // Replaced a moment ago: the records wait for the new one.
     let Ok(sink) = object::get::<Sink>("sink", object::pointer(handle)) else {
-        return Ok(());
+        return;
     };
     let batch = process().ring().drain();
     let mut dropped = batch.dropped;
     for record in batch.records {
         tell_one(&sink, record, std::mem::take(&mut dropped));
     }
-    Ok(())
 }
 
 fn tell_one(sink: &Sink, record: Record, dropped: u64) {

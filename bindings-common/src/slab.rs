@@ -215,7 +215,7 @@ impl<T> Slab<T> {
 
     fn named(&self, handle: u64) -> Option<(u32, &Place<T>)> {
         let below = low(handle);
-        if u64::from(below) & (1 << MARK_BITS) - 1 != MARK {
+        if u64::from(below) & ((1 << MARK_BITS) - 1) != MARK {
             return None;
         }
         let number = below >> MARK_BITS;
@@ -398,10 +398,10 @@ mod tests {
             }
         }
         let (slab, dropped) = (Slab::new(), Arc::new(AtomicUsize::new(0)));
-        let (rounds, removed) = (20_000, AtomicUsize::new(0));
+        let (rounds, removed) = (20_000_usize, AtomicUsize::new(0));
         let shared: Vec<AtomicU64> = (0..4).map(|_| AtomicU64::new(0)).collect();
         std::thread::scope(|scope| {
-            for thread in 0..4 {
+            for thread in 0..4_usize {
                 let (slab, dropped, removed, shared) = (&slab, &dropped, &removed, &shared);
                 scope.spawn(move || {
                     for round in 0..rounds {

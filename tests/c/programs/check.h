@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <lakekey.h>
 
@@ -53,6 +54,13 @@ static inline const char *needed(const char *name) {
     exit(1);
   }
   return value;
+}
+
+static inline void rest_ms(long ms) {
+  struct timespec time;
+  time.tv_sec = ms / 1000;
+  time.tv_nsec = ms % 1000 * 1000000;
+  nanosleep(&time, NULL);
 }
 
 static inline void same(const char *found, const char *expected) {

@@ -65,6 +65,16 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     Ok(true)
 }
 
+/// The library and libpq, below `target/c`.
+pub(crate) fn both(repo: &Repo, profile: Profile) -> Result<[PathBuf; 2]> {
+    let prefix = repo.target(match profile {
+        Profile::Dev => "c/dev",
+        Profile::Release => "c/release",
+    });
+    install(repo, profile, &prefix)?;
+    Ok([prefix, libpq(repo)?])
+}
+
 /// Builds and installs the library below `prefix`.
 pub(crate) fn install(repo: &Repo, profile: Profile, prefix: &Path) -> Result<()> {
     if !cfg!(target_os = "linux") {

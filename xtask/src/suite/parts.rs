@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::count::Reader;
 use crate::repo::Repo;
 use crate::setup::artifacts::Profile;
-use crate::setup::{self, Ready, artifacts, java, node, npm, postgres, witness};
+use crate::setup::{self, Ready, artifacts, c, java, node, npm, postgres, tools, witness};
 
 /// One program that runs tests.
 pub(super) struct Step {
@@ -80,6 +80,11 @@ pub(super) const PARTS: &[Part] = &[
         name: "node",
         what: "the npm package with pg and postgres.js, and the unmodified official client against the emulator",
         steps: node_package,
+    },
+    Part {
+        name: "c",
+        what: "the C library: its header, its names, programs in C and C++ under sanitizers and valgrind, libpq",
+        steps: c_library,
     },
     Part {
         name: "java",
@@ -279,6 +284,29 @@ fn java_package(repo: &Repo) -> Result<Vec<Step>> {
                 "-DexcludedGroups=jdk".to_owned(),
             ],
         ),
+    ])
+}
+
+fn c_library(repo: &Repo) -> Result<Vec<Step>> {
+    tools::require(&[
+        tools::GCC,
+        tools::GXX,
+        tools::PKG_CONFIG,
+        tools::READELF,
+        tools::VALGRIND,
+    ])?;
+    postgres::install(repo)?;
+    let [library, libpq] = c::both(repo, Profile::Dev)?;
+    let tests = |package: &str| {
+        let mut step = cargo_test(repo, package, &[]);
+        step.command
+            .env("LAKEKEY_C", &library)
+            .env("LAKEKEY_LIBPQ", &libpq);
+        step
+    };
+    Ok(vec![
+        cargo_test(repo, "lakekey-c", &[]),
+        tests("lakekey-c-tests"),
     ])
 }
 
