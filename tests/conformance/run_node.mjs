@@ -88,36 +88,35 @@ class Run {
     for (const [field, name] of Object.entries(step.save ?? {})) this.names[name] = found[field];
   }
 
-  async perform(op, { call, body, settings, product, target, ttl_s, timeout_s, token, count, password, ...connect }) {
+  async perform(op, { call, body, settings, product, ttl_s, timeout_s, ...args }) {
     if (op === "admin") return admin(this.ready, call, body);
     const times = { ...(ttl_s && { ttlMillis: ttl_s * 1000 }), ...(timeout_s && { timeoutMillis: timeout_s * 1000 }) };
+    const { target, token, count, password, ...connect } = args;
     if (op === "client") this.client = new this.Client({ attributes: settings, product, target, ...times });
     this.client ??= new this.Client();
-    const client = this.client;
-    const options = Object.keys({ ...times, ...connect }).length ? { ...times, ...connect } : undefined;
-    switch (op) {
-      case "token":
-        return ofToken(await client.token(target, options));
-      case "credential": {
-        const { issuedAt, expiresAt, ...rest } = await client.credential(target, options);
-        return { ...rest, lifetime_s: Math.round((expiresAt - issuedAt) / 1000) };
-      }
-      case "connect_params":
-        return client.connectParams(target, options);
-      case "conninfo":
-        return { conninfo: await client.conninfo(target, options) };
-      case "invalidate":
-        return { fresh: client.invalidate(token) };
-      case "storm":
-        return { distinct: new Set(await Promise.all(Array.from({ length: count }, () => client.token()))).size };
-      case "login":
-        return login(await client.connectParams(target, options), password);
-      case "close":
-        client.close();
-    }
-    return {};
+    const options = { ...times, ...connect };
+    return OPS[op](this.client, args, [target, ...(Object.keys(options).length ? [options] : [])]);
   }
 }
+
+/** What each op does with the client, and gives; `where` is the target and, if there are any, the options. */
+const OPS = {
+  client: () => ({}),
+  token: async (client, _, where) => ofToken(await client.token(...where)),
+  credential: async (client, _, where) => {
+    const { issuedAt, expiresAt, ...rest } = await client.credential(...where);
+    return { ...rest, lifetime_s: Math.round((expiresAt - issuedAt) / 1000) };
+  },
+  connect_params: (client, _, where) => client.connectParams(...where),
+  conninfo: async (client, _, where) => ({ conninfo: await client.conninfo(...where) }),
+  invalidate: (client, { token }) => ({ fresh: client.invalidate(token) }),
+  storm: async (client, { count }) => {
+    const tokens = await Promise.all(Array.from({ length: count }, () => client.token()));
+    return { distinct: new Set(tokens).size };
+  },
+  login: async (client, { password }, where) => login(await client.connectParams(...where), password),
+  close: (client) => client.close() ?? {},
+};
 
 /** Runs a case; throws what is wrong. */
 async function prove(one, ready) {
@@ -150,7 +149,7 @@ async function prove(one, ready) {
 
 async function main(chosen) {
   const begun = Date.now();
-  const cases = load().filter(({ id }) => !chosen.length || chosen.includes(id));
+  const cases = load(installed("ajv/dist/2020").Ajv2020).filter(({ id }) => !chosen.length || chosen.includes(id));
   const emulator = spawn(process.env.LAKEKEY_BIN, ["emulate", "--project", "shop", "--parent-pid", `${process.pid}`], {
     stdio: ["ignore", "pipe", "ignore"],
   });
