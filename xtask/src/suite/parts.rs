@@ -203,7 +203,14 @@ fn conformance(repo: &Repo) -> Result<Vec<Step>> {
         command,
         reader: Reader::Pytest,
     };
-    Ok(vec![rust, python, node])
+    let mut command = java::conformance(repo)?;
+    command.env("LAKEKEY_BIN", &ready.lakekey);
+    let java = Step {
+        label: "conformance java".to_owned(),
+        command,
+        reader: Reader::Pytest,
+    };
+    Ok(vec![rust, python, node, java])
 }
 
 fn oracle(repo: &Repo) -> Result<Vec<Step>> {
