@@ -426,18 +426,17 @@ pub(crate) fn all_failed(
 }
 
 fn pinned_type(resolved: &Resolved, pinned: &str) -> Result<(&'static AuthType, Make)> {
-    let from = resolved
-        .value("auth_type")
-        .map_or_else(String::new, |value| format!(" (from {})", value.source));
+    let source = resolved.value("auth_type").map(|value| &value.source);
+    let from = source.map_or_else(String::new, |source| format!(" (from {source})"));
     let Some(row) = CHAIN.iter().find(|row| row.name == pinned) else {
         return Err(Error::new(
             Code::ConfigInvalid,
             format!(
-                "default auth: auth type \"{pinned}\" not found{from}, please check {DOCS} for a list of supported auth types{}",
+                "default auth: auth type \"{pinned}\" not found, please check {DOCS} for a list of supported auth types{}",
                 resolved.summary()
             ),
         )
-        .with_hint(supported()));
+        .with_hint(format!("Check auth_type{from}. {}", supported())));
     };
     let lacks = lacks(row, resolved);
     if !lacks.is_empty() {

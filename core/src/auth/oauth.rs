@@ -33,6 +33,8 @@ pub(crate) struct OAuth {
     resolved: Arc<Resolved>,
     /// Looked up once; a failure is not remembered.
     token_endpoint: ArcSwapOption<Url>,
+    /// What the host says of itself; that it says nothing is not remembered.
+    metadata: ArcSwapOption<Value>,
 }
 
 impl OAuth {
@@ -41,6 +43,7 @@ impl OAuth {
             wire,
             resolved: Arc::clone(resolved),
             token_endpoint: ArcSwapOption::empty(),
+            metadata: ArcSwapOption::empty(),
         }
     }
 
@@ -194,7 +197,10 @@ impl OAuth {
 
     /// The host's metadata, null if there is none. It is a help, so whatever goes wrong is no error; but a host that calls
     /// itself an account console is one, whatever its name.
-    async fn metadata(&self, deadline: Deadline) -> Result<Value> {
+    async fn metadata(&self, deadline: Deadline) -> Result<Arc<Value>> {
+        if let Some(known) = self.metadata.load_full() {
+            return Ok(known);
+        }
         let deadline = deadline.within(&*self.wire.clock, METADATA_BUDGET);
         let request = request(&self.wire, Method::GET, self.on_host(METADATA)?);
         let found: Option<Value> = match self.wire.exchange(&request, deadline, Retry::Once).await {
@@ -215,6 +221,10 @@ impl OAuth {
         if let Some(id) = text(&metadata, "workspace_id").and_then(|id| id.parse().ok()) {
             // Only the first answer counts, so that a call's headers do not change under way.
             let _ = self.wire.workspace_id.set(id);
+        }
+        let metadata = Arc::new(metadata);
+        if !metadata.is_null() {
+            self.metadata.store(Some(Arc::clone(&metadata)));
         }
         Ok(metadata)
     }

@@ -205,9 +205,11 @@ pub(crate) fn parse_bool(text: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::collections::HashSet;
 
-    use super::{ATTRIBUTES, nearest};
+    use super::{ATTRIBUTES, find, nearest};
 
     #[test]
     fn names_and_variables_are_unique() {
@@ -217,6 +219,61 @@ mod tests {
             for name in names {
                 assert!(seen.insert(*name), "{name} twice");
             }
+        }
+    }
+
+    /// Names, variables, groups and what is masked, as the SDKs have them.
+    const SHARED: &str = "\
+host DATABRICKS_HOST - -
+account_id DATABRICKS_ACCOUNT_ID - -
+workspace_id DATABRICKS_WORKSPACE_ID - -
+token DATABRICKS_TOKEN pat *
+username DATABRICKS_USERNAME basic -
+password DATABRICKS_PASSWORD basic *
+client_id DATABRICKS_CLIENT_ID oauth -
+client_secret DATABRICKS_CLIENT_SECRET oauth *
+scopes - - -
+authorization_details - - -
+group_id DATABRICKS_GROUP_ID - -
+audience DATABRICKS_TOKEN_AUDIENCE - -
+token_audience TOKEN_AUDIENCE - -
+oidc_token_env DATABRICKS_OIDC_TOKEN_ENV env-oidc -
+databricks_id_token_filepath DATABRICKS_OIDC_TOKEN_FILEPATH file-oidc -
+oidc_token_filepath DATABRICKS_OIDC_TOKEN_FILE file-oidc -
+actions_id_token_request_url ACTIONS_ID_TOKEN_REQUEST_URL - -
+actions_id_token_request_token ACTIONS_ID_TOKEN_REQUEST_TOKEN - *
+discovery_url DATABRICKS_DISCOVERY_URL - -
+cloud DATABRICKS_CLOUD - -
+metadata_service_url DATABRICKS_METADATA_SERVICE_URL metadata-service *
+azure_workspace_resource_id DATABRICKS_AZURE_RESOURCE_ID azure -
+azure_use_msi ARM_USE_MSI azure -
+azure_client_id ARM_CLIENT_ID azure -
+azure_client_secret ARM_CLIENT_SECRET azure *
+azure_tenant_id ARM_TENANT_ID azure -
+azure_environment ARM_ENVIRONMENT - -
+azure_login_app_id DATABRICKS_AZURE_LOGIN_APP_ID azure -
+google_credentials GOOGLE_CREDENTIALS google *
+google_service_account DATABRICKS_GOOGLE_SERVICE_ACCOUNT google -
+profile DATABRICKS_CONFIG_PROFILE - -
+config_file DATABRICKS_CONFIG_FILE - -
+auth_type DATABRICKS_AUTH_TYPE - -
+databricks_cli_path DATABRICKS_CLI_PATH - -
+";
+
+    #[test]
+    fn attributes_are_those_that_the_sdks_share() {
+        for line in SHARED.lines() {
+            let words: Vec<Option<&str>> = line
+                .split(' ')
+                .map(|word| Some(word).filter(|word| *word != "-"))
+                .collect();
+            let row = find(words[0].unwrap()).unwrap();
+            assert!(
+                words[1].is_none_or(|variable| row.env.contains(&variable)),
+                "{line}"
+            );
+            assert_eq!(row.group, words[2], "{line}");
+            assert_eq!(row.secret, words[3].is_some(), "{line}");
         }
     }
 

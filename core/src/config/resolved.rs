@@ -64,16 +64,34 @@ pub struct Value {
     /// Where it came from.
     pub source: Source,
     text: Secret,
+    shown: String,
 }
 
 impl Value {
-    /// The text to show: `***` for a secret.
-    pub fn masked(&self) -> &str {
-        if self.attribute.secret {
-            "***"
+    fn new(attribute: &'static Attribute, source: Source, text: Secret) -> Value {
+        let shown = if attribute.secret {
+            "***".to_owned()
         } else {
-            self.text.expose()
+            without_login(text.expose())
+        };
+        Value {
+            attribute,
+            source,
+            text,
+            shown,
         }
+    }
+
+    /// The text to show: `***` for a secret, and in the place of a login in an address.
+    pub fn masked(&self) -> &str {
+        &self.shown
+    }
+
+    /// The way to authenticate that it configures; a switch that is off configures nothing.
+    fn group(&self) -> Option<&'static str> {
+        let off =
+            self.attribute.kind == Kind::Bool && parse_bool(self.text.expose()) == Some(false);
+        self.attribute.group.filter(|_| !off)
     }
 
     /// The value itself.
@@ -91,6 +109,20 @@ impl fmt::Debug for Value {
             self.masked(),
             self.source
         )
+    }
+}
+
+/// An address without the user name and password that it may hold; any other text as it is.
+fn without_login(text: &str) -> String {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let end = text[start..]
+        .find(['/', '?', '#'])
+        .map_or(text.len(), |at| start + at);
+    match text[start..end].rfind('@') {
+        Some(at) if start > 0 || text[..at].contains(':') => {
+            format!("{}***{}", &text[..start], &text[start + at..])
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -129,9 +161,14 @@ pub fn resolve(settings: &Settings, environment: &Arc<Environment>) -> Result<Re
     }
     resolved.add_profile()?;
     resolved.add_serving_host();
-    resolved.check_kinds()?;
+    let said = |resolved: &Resolved, error| resolved.with_summary(&error);
+    resolved
+        .check_kinds()
+        .map_err(|error| said(&resolved, error))?;
     resolved.conflict = resolved.find_conflict();
-    resolved.fix_host()?;
+    resolved
+        .fix_host()
+        .map_err(|error| said(&resolved, error))?;
     resolved.note_mixed_sources();
     Ok(resolved)
 }
@@ -247,11 +284,7 @@ impl Resolved {
     }
 
     fn set(&mut self, row: &'static Attribute, text: Secret, source: Source) {
-        let value = Value {
-            attribute: row,
-            source,
-            text,
-        };
+        let value = Value::new(row, source, text);
         match self
             .values
             .iter_mut()
@@ -276,10 +309,7 @@ impl Resolved {
 
     fn add_profile(&mut self) -> Result<()> {
         let named = self.get("profile").map(str::to_owned);
-        let grouped = self
-            .values
-            .iter()
-            .any(|value| value.attribute.group.is_some());
+        let grouped = self.values.iter().any(|value| value.group().is_some());
         if named.is_none() && (grouped || self.host().is_some()) {
             return Ok(());
         }
@@ -384,15 +414,7 @@ impl Resolved {
         if self.value("auth_type").is_some() {
             return None;
         }
-        let mut groups: Vec<&str> = self
-            .values
-            .iter()
-            // A switch that is off configures nothing.
-            .filter(|value| {
-                value.attribute.kind != Kind::Bool || parse_bool(value.text.expose()) == Some(true)
-            })
-            .filter_map(|value| value.attribute.group)
-            .collect();
+        let mut groups: Vec<&str> = self.values.iter().filter_map(Value::group).collect();
         groups.sort_unstable();
         groups.dedup();
         if groups.len() < 2 {

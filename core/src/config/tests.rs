@@ -371,6 +371,77 @@ fn bad_values_are_refused_with_their_source() {
 }
 
 #[test]
+fn what_an_address_tells_fills_only_what_is_not_set() {
+    let home = home("");
+    let pasted = [("host", "https://w.example.com/?o=7&a=acc")];
+    let ids = |env: &[(&str, &str)]| {
+        let resolved = resolved(&home, &pasted, env).unwrap();
+        ["workspace_id", "account_id"].map(|name| resolved.get(name).map(str::to_owned))
+    };
+    assert_eq!(ids(&[]), [Some("7".to_owned()), Some("acc".to_owned())]);
+    let set = [
+        ("DATABRICKS_WORKSPACE_ID", "5"),
+        ("DATABRICKS_ACCOUNT_ID", "own"),
+    ];
+    assert_eq!(ids(&set), [Some("5".to_owned()), Some("own".to_owned())]);
+}
+
+#[test]
+fn a_switch_that_is_off_leaves_the_file_to_be_read() {
+    let home = home(FILE);
+    let off = resolved(&home, &[], &[("ARM_USE_MSI", "false")]).unwrap();
+    assert!(off.secret("token").is_some());
+    let on = resolved(&home, &[], &[("ARM_USE_MSI", "true")]).unwrap();
+    assert!(on.secret("token").is_none());
+}
+
+#[test]
+fn each_error_ends_with_what_is_set_and_without_a_login_in_an_address() {
+    let home = home("");
+    for (settings, env, end) in [
+        (
+            &[("host", "https://u:planted@w"), ("token", "planted")][..],
+            &[][..],
+            ". Config: host=https://***@w, token=***",
+        ),
+        (
+            &[("host", "u:planted@w?x=1")],
+            &[],
+            ". Config: host=***@w?x=1",
+        ),
+        (
+            &[("token", "planted")],
+            &[("DATABRICKS_HOST", "https://:443")],
+            ". Config: host=https://:443, token=***. Env: DATABRICKS_HOST",
+        ),
+        (
+            &[],
+            &[("ARM_USE_MSI", "x"), ("DATABRICKS_TOKEN", "planted")],
+            ". Config: token=***, azure_use_msi=x. Env: DATABRICKS_TOKEN, ARM_USE_MSI",
+        ),
+        (
+            &[],
+            &[("DATABRICKS_HOST", "https://accounts.cloud.databricks.com")],
+            ". Config: host=https://accounts.cloud.databricks.com. Env: DATABRICKS_HOST",
+        ),
+    ] {
+        let error = resolved(&home, settings, env).unwrap_err();
+        assert!(error.message().ends_with(end), "{error}");
+        assert!(!format!("{error} {error:?}").contains("planted"));
+    }
+    let both = [
+        ("host", "https://u:planted@w"),
+        ("token", "t"),
+        ("username", "u@x"),
+    ];
+    let error = resolved(&home, &both, &[]).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("planted"), "{error}");
+    let plain = [("host", "w"), ("username", "u@x")];
+    let summary = resolved(&home, &plain, &[]).unwrap().summary();
+    assert_eq!(summary, ". Config: host=https://w, username=u@x");
+}
+
+#[test]
 fn scopes_are_split_sorted_and_without_doubles() {
     let home = home("");
     for (text, scopes) in [

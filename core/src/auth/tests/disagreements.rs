@@ -137,7 +137,7 @@ async fn a_federated_token_serves_many_calls_and_each_refresh_begins_with_a_new_
         ("azure-devops-oidc", PIPELINE, "/oidctoken"),
     ] {
         let wire = world(|request| match request.url.path() {
-            "/.well-known/databricks-config" => status(404),
+            "/.well-known/databricks-config" => ok(r#"{"workspace_id":"42"}"#),
             "/oidc/v1/token" => ok(TOKEN),
             _ => ok(r#"{"value":"planted-id","oidcToken":"planted-id"}"#),
         });
@@ -165,5 +165,6 @@ async fn a_federated_token_serves_many_calls_and_each_refresh_begins_with_a_new_
             (2, 2),
             "{auth_type}"
         );
+        assert!(asked("/.well-known/databricks-config") <= 1, "{auth_type}");
     }
 }
