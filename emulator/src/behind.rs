@@ -61,6 +61,7 @@ impl Behind {
                 ..BinarySearch::from_environment()
             },
             strict_version: false,
+            image_every_bytes: FleetOptions::IMAGE_EVERY_BYTES,
         };
         let clock = lakebase.clock.clone();
         let record = state_dir.join("clock.jsonl");

@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 
 use super::account::Account;
 use super::error::PostgresError;
-use super::image::{copy_files, copy_wal};
+use super::image::{copy_files, copy_segment};
 use super::installation::blocking;
 use super::point::{Lsn, Segment};
 use super::template::WAL_SEGMENT;
@@ -70,9 +70,13 @@ pub(crate) async fn backup(
     let (from, to, owner) = (data.to_owned(), tree.to_owned(), owner.clone());
     blocking(move || {
         let last = end.segment_before();
-        copy_wal(&from, &to, &owner, |segment| {
-            (first_segment.number..=last).contains(&segment.number)
-        })?;
+        for number in first_segment.number..=last {
+            let segment = Segment {
+                number,
+                ..first_segment
+            };
+            copy_segment(&from, &to, &owner, segment)?;
+        }
         let segment = Segment {
             number: last,
             ..first_segment

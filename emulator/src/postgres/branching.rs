@@ -46,7 +46,7 @@ impl Fleet {
     ///
     /// # Errors
     /// The child has data already, the point lies in the future or before what is kept of the parent, there is no such
-    /// snapshot, or files cannot be copied. Nothing of the child is left then.
+    /// snapshot, or files cannot be copied. Nothing of the child is left then, and nobody can wake it.
     pub async fn create_branch(
         self: &Arc<Self>,
         parent: &Branch,
@@ -64,6 +64,7 @@ impl Fleet {
             origin.clone(),
         );
         self.whole(async move {
+            fleet.bar(&child.uid);
             let (draft, about) = fleet.draft_of(&parent, &origin).await?;
             let place = target.clone();
             blocking(move || {
@@ -73,7 +74,7 @@ impl Fleet {
                 })
             })
             .await?;
-            fleet.welcome(&child.uid);
+            fleet.unbar(&child.uid);
             info!(parent = %parent.uid, child = %child.uid, lsn = %about.point_lsn, time = %about.point_time, "made a branch");
             Ok(about.point())
         })
@@ -89,7 +90,7 @@ impl Fleet {
         if self.has_branch(&branch.uid) {
             return Err(PostgresError::BranchExists(branch.uid.clone()));
         }
-        self.welcome(&branch.uid);
+        self.unbar(&branch.uid);
         Ok(())
     }
 
@@ -207,7 +208,7 @@ impl Fleet {
     /// # Errors
     /// Its files cannot be removed.
     pub async fn remove_branch(&self, uid: &str) -> Result<bool, PostgresError> {
-        locked(&self.removed).insert(uid.to_owned());
+        self.bar(uid);
         let standbys = self.standbys_of(uid);
         let primary = locked(&self.computes).get(uid).cloned();
         for compute in standbys.into_iter().chain(primary) {
@@ -235,8 +236,8 @@ impl Fleet {
         self.discard(standby_dir(&branch_dir, endpoint_uid)).await
     }
 
-    /// Removes the files of all branches and snapshots but those that are named: what an emulator that was killed in the
-    /// middle of a delete left behind.
+    /// Removes all branches and snapshots but those that are named: what an emulator that was killed in the middle of a
+    /// delete left behind, or what a reset of the control plane no longer knows.
     ///
     /// # Errors
     /// Files cannot be removed.
@@ -247,16 +248,25 @@ impl Fleet {
     ) -> Result<(), PostgresError> {
         let names =
             |ids: &[String]| -> Vec<String> { ids.iter().map(|id| safe_name(id)).collect() };
-        let snapshots_dir = self.shared.snapshots_dir().to_owned();
-        for (dir, known) in [
-            (self.shared.branches_dir.clone(), names(branches)),
-            (snapshots_dir, names(snapshots)),
-        ] {
-            for name in names_in(&dir)? {
-                if !name.starts_with('.') && !known.contains(&name) {
-                    warn!(dir = %dir.display(), name, "removing files that belong to nothing");
-                    self.discard(dir.join(&name)).await?;
-                }
+        let is_lost =
+            |name: &String, known: &[String]| !name.starts_with('.') && !known.contains(name);
+        let known = names(branches);
+        let mut running: Vec<String> = locked(&self.computes)
+            .values()
+            .map(|compute| compute.branch.uid.clone())
+            .collect();
+        running.retain(|uid| is_lost(&safe_name(uid), &known));
+        for uid in running {
+            self.remove_branch(&uid).await?;
+        }
+        let branches_dir = self.shared.branches_dir.as_path();
+        let snapshots_dir = self.shared.snapshots_dir();
+        for (dir, known) in [(branches_dir, known), (snapshots_dir, names(snapshots))] {
+            let mut lost = names_in(dir)?;
+            lost.retain(|name| is_lost(name, &known));
+            for name in lost {
+                warn!(dir = %dir.display(), name, "removing files that belong to nothing");
+                self.discard(dir.join(&name)).await?;
             }
         }
         Ok(())
@@ -327,11 +337,25 @@ impl Fleet {
         }
     }
 
-    /// Ends the memory of a branch of the same id that was removed.
-    fn welcome(&self, uid: &str) {
-        locked(&self.removed).remove(uid);
-        // A late login may have asked for it meanwhile.
-        locked(&self.computes).retain(|_, compute| compute.branch.uid != uid);
+    /// Lets nobody start a branch that is being made or removed: from no files, its cluster would be an empty one.
+    fn bar(&self, uid: &str) {
+        locked(&self.barred).insert(uid.to_owned());
+        self.set_bars(uid, true);
+    }
+
+    fn unbar(&self, uid: &str) {
+        locked(&self.barred).remove(uid);
+        self.set_bars(uid, false);
+    }
+
+    fn set_bars(&self, uid: &str, barred: bool) {
+        let computes = locked(&self.computes);
+        for compute in computes
+            .values()
+            .filter(|compute| compute.branch.uid == uid)
+        {
+            compute.bar(barred);
+        }
     }
 
     fn standbys_of(&self, uid: &str) -> Vec<Arc<Compute>> {

@@ -281,7 +281,7 @@ impl Compute {
         let first = Segment::of_file(&image.about.first_segment);
         blocking(move || {
             copy_tree(&from, &copy, &owner)?;
-            lend_wal(&data, &copy, |segment| {
+            lend_wal(&data, &copy, &owner, |segment| {
                 first.is_none_or(|first| segment.number >= first.number)
             })
         })
@@ -331,7 +331,7 @@ impl Compute {
             let tree = history.data();
             std::fs::rename(Image::tree_in(&dir), &tree)
                 .map_err(PostgresError::file("move to", &tree))?;
-            lend_wal(&data, &tree, |segment| {
+            lend_wal(&data, &tree, &owner, |segment| {
                 let is_lent = first.is_none_or(|first| segment.number >= first.number)
                     && upto.is_none_or(|upto| segment.number < upto.number);
                 is_lent && !tree.join("pg_wal").join(segment.file()).exists()
@@ -356,7 +356,8 @@ impl Compute {
             return Ok(());
         }
         let history = self.history();
-        let Some(number) = blocking(move || history.due()).await? else {
+        let every = self.shared.image_every_bytes;
+        let Some(number) = blocking(move || history.due(every)).await? else {
             return Ok(());
         };
         let draft = unique(&self.shared.branches_dir, ".draft-")?;

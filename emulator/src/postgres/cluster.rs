@@ -17,7 +17,6 @@ use tokio_postgres::{Client, NoTls};
 
 use super::account::Account;
 use super::error::PostgresError;
-use super::history::WAL_KEEP_SIZE;
 use super::installation::Installation;
 use super::predecessor;
 use super::template::BOOTSTRAP_ROLE;
@@ -223,7 +222,7 @@ impl Cluster {
 /// costs nothing here and a crash of the server then loses nothing.
 ///
 /// Segments of the WAL are never written again under another name, so that they can be lent to a replay.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 13] = [
     "listen_addresses=",
     "port=5432",
     "unix_socket_permissions=0700",
@@ -233,7 +232,6 @@ const SETTINGS: [&str; 14] = [
     "max_connections=110",
     "shared_buffers=32MB",
     "max_wal_size=256MB",
-    WAL_KEEP_SIZE,
     "wal_recycle=off",
     "wal_init_zero=off",
     "timezone=UTC",

@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 use super::cluster::{Cluster, Launch, detached, socket_in};
 use super::error::PostgresError;
 use super::fleet::Shared;
-use super::history::History;
+use super::history::{History, wal_keep_size};
 use super::point::Branch;
 use super::provision::{Wanted, provision};
 use super::standby;
@@ -66,8 +66,8 @@ pub(crate) struct Compute {
     /// Taken by who reads images of this branch and by who removes old ones.
     pub(super) images: tokio::sync::Mutex<()>,
     holds: AtomicUsize,
-    /// Its files are gone or go: it starts never again.
-    removed: AtomicBool,
+    /// Its files are gone, or are being made: it does not start.
+    barred: AtomicBool,
     wake_latency_ms: AtomicU64,
     failing_wakes: AtomicU32,
     pub(crate) starts: AtomicU64,
@@ -90,7 +90,7 @@ impl Compute {
             socket_dir,
             images: tokio::sync::Mutex::default(),
             holds: AtomicUsize::new(0),
-            removed: AtomicBool::new(false),
+            barred: AtomicBool::new(false),
             ready: watch::Sender::new(None),
             state: watch::Sender::new(ComputeState::Suspended),
             cluster: tokio::sync::Mutex::new(None),
@@ -212,7 +212,7 @@ impl Compute {
         if self.shared.is_closing() {
             return Err(PostgresError::ShuttingDown);
         }
-        if self.removed.load(Ordering::Acquire) {
+        if self.barred.load(Ordering::Acquire) {
             return Err(PostgresError::NoSuchBranch(self.branch.uid.clone()));
         }
         if let Some(cluster) = slot.as_mut().filter(|cluster| !cluster.has_ended()) {
@@ -270,10 +270,10 @@ impl Compute {
         .await;
         let (account, data) = (&self.shared.account, self.data());
         let installation = self.shared.installation(self.branch.pg_version).await?;
-        let mut settings = Vec::new();
+        let mut settings = vec![wal_keep_size(self.shared.image_every_bytes)];
         if let Some(primary) = &self.primary {
             standby::prepare(primary, &self.dir).await?;
-            settings = standby::settings(primary);
+            settings.extend(standby::settings(primary));
         } else {
             self.lay_out(&installation).await?;
         }
@@ -371,14 +371,14 @@ impl Compute {
         .unwrap_or(false)
     }
 
-    /// Lets no start succeed any more.
-    pub(crate) fn never_start(&self) {
-        self.removed.store(true, Ordering::Release);
+    /// Lets no start succeed, or lets them again.
+    pub(crate) fn bar(&self, barred: bool) {
+        self.barred.store(barred, Ordering::Release);
     }
 
     /// Stops the server for good.
     pub(crate) async fn retire(self: &Arc<Self>) {
-        self.never_start();
+        self.bar(true);
         self.suspend().await;
     }
 

@@ -32,6 +32,14 @@ pub struct FleetOptions {
     pub binaries: BinarySearch,
     /// Refuse another major version than the project's.
     pub strict_version: bool,
+    /// How much WAL a branch writes until it is copied, so that going back in it takes less time and room. Twice as much
+    /// of its past is kept, and somewhat more.
+    pub image_every_bytes: u64,
+}
+
+impl FleetOptions {
+    /// What [`FleetOptions::image_every_bytes`] usually is.
+    pub const IMAGE_EVERY_BYTES: u64 = 512 << 20;
 }
 
 /// What has happened so far, over all branches.
@@ -54,6 +62,7 @@ pub(crate) struct Shared {
     snapshots_dir: PathBuf,
     sockets_dir: PathBuf,
     next_socket: AtomicUsize,
+    pub(crate) image_every_bytes: u64,
     search: BinarySearch,
     strict_version: bool,
     installations: tokio::sync::Mutex<HashMap<u32, Installation>>,
@@ -115,8 +124,8 @@ pub struct Fleet {
     pub(super) computes: Mutex<HashMap<String, Arc<Compute>>>,
     /// Where the compute of an endpoint is found.
     pub(super) compute_keys: Mutex<HashMap<String, String>>,
-    /// Removed branches, which no late login may bring back empty.
-    pub(super) removed: Mutex<HashSet<String>>,
+    /// Branches that are being made or have been removed: no login may bring them to life empty.
+    pub(super) barred: Mutex<HashSet<String>>,
 }
 
 impl std::fmt::Debug for Fleet {
@@ -174,6 +183,7 @@ impl Fleet {
             snapshots_dir,
             sockets_dir: sockets_dir()?,
             next_socket: AtomicUsize::new(0),
+            image_every_bytes: options.image_every_bytes,
             search: options.binaries,
             strict_version: options.strict_version,
             installations: tokio::sync::Mutex::default(),
@@ -184,7 +194,7 @@ impl Fleet {
             shared,
             computes: Mutex::default(),
             compute_keys: Mutex::default(),
-            removed: Mutex::default(),
+            barred: Mutex::default(),
         }))
     }
 
@@ -373,14 +383,12 @@ impl Fleet {
 
     /// The compute of a branch itself.
     pub(super) fn primary(&self, branch: &Branch) -> Arc<Compute> {
-        let is_removed = locked(&self.removed).contains(&branch.uid);
+        let is_barred = locked(&self.barred).contains(&branch.uid);
         let make = || {
             let dir = self.shared.branch_dir(&branch.uid);
             let shared = Arc::clone(&self.shared);
             let compute = Compute::new(shared, branch.clone(), None, dir);
-            if is_removed {
-                compute.never_start();
-            }
+            compute.bar(is_barred);
             compute
         };
         let mut computes = locked(&self.computes);

@@ -11,12 +11,16 @@ use super::image::{Image, wal_files};
 use super::point::{Lsn, Segment};
 use super::recovery::Target;
 
-/// A new image is made after this much WAL, or after as much as the cluster is large.
-const IMAGE_EVERY_BYTES: u64 = 512 << 20;
+/// Of large clusters images are made less often, by up to this factor.
+const LARGE: u64 = 2;
 /// Older images are of no use: the WAL that follows them is not kept for so long.
 const MOST_IMAGES: usize = 2;
-/// What the clusters keep of their WAL: enough for two images.
-pub(crate) const WAL_KEEP_SIZE: &str = "wal_keep_size=1280MB";
+
+/// The setting of a cluster that keeps its WAL for as long as the images need it.
+pub(crate) fn wal_keep_size(image_every_bytes: u64) -> String {
+    let bytes = image_every_bytes.saturating_mul(LARGE + 1);
+    format!("wal_keep_size={}MB", (bytes >> 20).clamp(64, 1 << 20))
+}
 
 /// The directories of one branch.
 #[derive(Clone, Debug)]
@@ -92,7 +96,7 @@ impl History {
 
     /// The number of the image that is due: so much WAL has been written since the last one that replaying it would take
     /// long, and keeping it much room. `None`: not yet.
-    pub(crate) fn due(&self) -> Result<Option<u64>, PostgresError> {
+    pub(crate) fn due(&self, every_bytes: u64) -> Result<Option<u64>, PostgresError> {
         let Some((number, newest)) = self.newest()? else {
             return Ok(Some(1));
         };
@@ -104,10 +108,12 @@ impl History {
             .filter(|number| *number > since)
             .count() as u64
             * super::template::WAL_SEGMENT;
-        if written < IMAGE_EVERY_BYTES || written < size_of(&self.data().join("base")) {
+        if written < every_bytes {
             return Ok(None);
         }
-        Ok(Some(number + 1))
+        let size = size_of(&self.data().join("base"));
+        let is_due = written >= size.min(every_bytes.saturating_mul(LARGE));
+        Ok(is_due.then_some(number + 1))
     }
 
     /// Removes the images that are too old.

@@ -238,35 +238,56 @@ pub(crate) fn copy_wal(
 ) -> Result<(), PostgresError> {
     for (name, segment) in wal_files(from)? {
         if segment.is_none_or(&wanted) {
-            let (source, target) = (
-                from.join("pg_wal").join(&name),
-                to.join("pg_wal").join(&name),
-            );
-            remove_file(&target)?;
-            fs::copy(&source, &target).map_err(PostgresError::file("copy to", &target))?;
-            owner.give(&target)?;
+            copy_over(&in_wal(from, &name), &in_wal(to, &name), owner)?;
         }
     }
     Ok(())
+}
+
+/// Copies one WAL segment, which must be there.
+pub(crate) fn copy_segment(
+    from: &Path,
+    to: &Path,
+    owner: &Account,
+    segment: Segment,
+) -> Result<(), PostgresError> {
+    let name = segment.file();
+    copy_over(&in_wal(from, &name), &in_wal(to, &name), owner)
 }
 
 /// Lends WAL segments that `wanted` takes, and the histories of timelines, to a cluster that only reads them.
 pub(crate) fn lend_wal(
     from: &Path,
     to: &Path,
+    owner: &Account,
     wanted: impl Fn(Segment) -> bool,
 ) -> Result<(), PostgresError> {
     for (name, segment) in wal_files(from)? {
         if segment.is_none_or(&wanted) {
-            let (source, target) = (
-                from.join("pg_wal").join(&name),
-                to.join("pg_wal").join(&name),
-            );
+            let target = in_wal(to, &name);
             remove_file(&target)?;
-            fs::hard_link(&source, &target).map_err(PostgresError::file("link", &target))?;
+            share(&in_wal(from, &name), &target, owner)?;
         }
     }
     Ok(())
+}
+
+fn in_wal(data: &Path, name: &str) -> PathBuf {
+    data.join("pg_wal").join(name)
+}
+
+fn copy_over(source: &Path, target: &Path, owner: &Account) -> Result<(), PostgresError> {
+    remove_file(target)?;
+    fs::copy(source, target).map_err(PostgresError::file("copy", source))?;
+    owner.give(target)
+}
+
+/// The same file under another name; a copy where the file system knows no hard links, or no more of them.
+fn share(source: &Path, target: &Path, owner: &Account) -> Result<(), PostgresError> {
+    if fs::hard_link(source, target).is_ok() {
+        return Ok(());
+    }
+    copy_over(source, target, owner)
 }
 
 /// Removes the WAL that a start of the cluster does not read.
@@ -276,7 +297,7 @@ pub(crate) fn remove_wal_before(tree: &Path, first: Segment) -> Result<(), Postg
     }
     for (name, segment) in wal_files(tree)? {
         if segment.is_some_and(|segment| segment.number < first.number) {
-            remove_file(&tree.join("pg_wal").join(name))?;
+            remove_file(&in_wal(tree, &name))?;
         }
     }
     Ok(())
@@ -303,7 +324,7 @@ fn link_tree(from: &Path, to: &Path, owner: &Account) -> Result<(), PostgresErro
         if kind.is_dir() {
             link_tree(&source, &target, owner)?;
         } else {
-            fs::hard_link(&source, &target).map_err(PostgresError::file("link", &target))?;
+            share(&source, &target, owner)?;
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::cluster::{Cluster, Launch};
 use super::error::PostgresError;
 use super::fleet::Shared;
+use super::history::wal_keep_size;
 use super::point::Lsn;
 
 /// Postgres ends with these words when the WAL holds nothing after the target.
@@ -47,9 +48,9 @@ pub(crate) async fn recover(
         let _ = std::fs::remove_dir_all(&socket_dir);
         reached
     };
-    let reached = match run(settings(Some(target))).await {
+    let reached = match run(settings(shared, Some(target))).await {
         // All that there is belongs to it.
-        Err(_) if log_of(tree).contains(NOTHING_AFTER) => run(settings(None)).await,
+        Err(_) if log_of(tree).contains(NOTHING_AFTER) => run(settings(shared, None)).await,
         reached => reached,
     };
     let _ = std::fs::remove_file(tree.with_extension("log"));
@@ -104,8 +105,10 @@ async fn replay(
     reached
 }
 
-fn settings(target: Option<Target>) -> Vec<String> {
+fn settings(shared: &Shared, target: Option<Target>) -> Vec<String> {
     let mut settings = vec![
+        // The branch that is made has this past too.
+        wal_keep_size(shared.image_every_bytes),
         // All WAL that it may read is in its own directory.
         "restore_command=false".to_owned(),
         "recovery_target_action=promote".to_owned(),

@@ -83,3 +83,39 @@ async fn a_crashed_parent_mends_itself_before_it_is_copied() {
     assert_eq!(stage.rows("child").await, ["committed"]);
     stage.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parent_that_is_stopped_and_started_during_the_copy_is_copied_again() {
+    let stage = std::sync::Arc::new(Stage::open().await);
+    write(&stage.session("main").await, "1").await;
+    let size = stage.fleet.logical_size("br-main").await.unwrap();
+    assert!((1_000_000..100_000_000).contains(&size), "{size}");
+    for number in 0..3 {
+        let copier = tokio::spawn({
+            let stage = std::sync::Arc::clone(&stage);
+            let child = format!("c{number}");
+            async move { stage.child("main", &child, Origin::Current).await }
+        });
+        // At another moment of the copy each time.
+        tokio::time::sleep(std::time::Duration::from_millis(20 + 40 * number)).await;
+        stage.suspend("main").await;
+        let session = stage.session("main").await;
+        copier.await.unwrap().unwrap();
+        assert_eq!(stage.rows(&format!("c{number}")).await, ["1"]);
+        drop(session);
+    }
+    stage.fleet.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_that_could_not_be_made_does_not_come_to_life_empty() {
+    let stage = Stage::open().await;
+    let nothing = Origin::Snapshot("nothing".to_owned());
+    let error = stage.child("main", "child", nothing).await.unwrap_err();
+    assert!(error.to_string().contains("nothing"), "{error}");
+    let woken = stage.fleet.wake(&stage.endpoint("child")).await;
+    assert!(matches!(woken, Err(PostgresError::NoSuchBranch(_))));
+    stage.child("main", "child", Origin::Current).await.unwrap();
+    stage.session("child").await;
+    stage.close().await;
+}

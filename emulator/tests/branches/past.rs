@@ -7,7 +7,7 @@ use lakekey_emulator::ClockChange;
 use lakekey_emulator::postgres::{Lsn, Origin, PostgresError};
 use tokio_postgres::Client;
 
-use crate::stage::{Stage, rows, text, write};
+use crate::stage::{Stage, eventually, rows, text, write};
 
 /// What Postgres says the time is; the emulator's clock shows the same as long as nobody moves it.
 async fn now(client: &Client) -> Timestamp {
@@ -219,5 +219,66 @@ async fn points_that_are_not_of_the_past_are_refused_by_name() {
         .unwrap()
         .count();
     assert_eq!(nothing, 2, "refused branches leave nothing behind");
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn much_writing_moves_the_past_on_and_bounds_its_room() {
+    const EVERY: u64 = 16 << 20;
+    let stage = Stage::that_keeps(EVERY, 17).await;
+    let session = stage.session("main").await;
+    write(&session, "first").await;
+    let first = now(&session).await;
+    let branch = stage.dir.join("branches/br-main");
+    let images = || {
+        let entries = std::fs::read_dir(branch.join("images")).unwrap();
+        let mut numbers: Vec<u32> = entries
+            .map(|entry| {
+                entry
+                    .unwrap()
+                    .file_name()
+                    .to_str()
+                    .unwrap()
+                    .parse()
+                    .unwrap()
+            })
+            .collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    let mut late = None;
+    for image in 2..=5 {
+        // The size of the cluster counts too, up to a limit.
+        session
+            .batch_execute(
+                "CREATE TABLE IF NOT EXISTS bulk (filler text);
+                 INSERT INTO bulk SELECT repeat(md5(n::text), 30) FROM generate_series(1, 40000) n;
+                 TRUNCATE bulk",
+            )
+            .await
+            .unwrap();
+        eventually("a new image is made", async || images().contains(&image)).await;
+        write(&session, &image.to_string()).await;
+        late = Some(now(&session).await);
+    }
+    eventually("old images are removed", async || images() == [4, 5]).await;
+    write(&session, "last").await;
+    let late = stage
+        .child("main", "late", Origin::Time(late.unwrap()))
+        .await;
+    late.unwrap();
+    assert_eq!(stage.rows("late").await, ["2", "3", "4", "5", "first"]);
+    let error = stage.child("main", "early", Origin::Time(first)).await;
+    let error = error.unwrap_err();
+    let PostgresError::HistoryGone { from, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(from.unwrap() > first, "{error}");
+    // The last checkpoint removes what is too old.
+    stage.suspend("main").await;
+    let wal = std::fs::read_dir(branch.join("data/pg_wal"))
+        .unwrap()
+        .count();
+    assert!(wal < 40, "{wal} files of WAL");
     stage.close().await;
 }

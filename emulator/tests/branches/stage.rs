@@ -9,7 +9,7 @@ use lakekey_emulator::Clock;
 use lakekey_emulator::front::directory::{
     ComputeState, Directory, Endpoint, LoginRefusal, MadeRole, Role, RoleLogin,
 };
-use lakekey_emulator::postgres::{Branch, BranchPoint, Fleet, Origin, PostgresError};
+use lakekey_emulator::postgres::{Branch, BranchPoint, Fleet, FleetOptions, Origin, PostgresError};
 use tokio_postgres::{Client, NoTls};
 
 use crate::scratch::{fleet_options, scratch};
@@ -77,25 +77,35 @@ impl Stage {
     }
 
     pub(crate) async fn of_version(pg_version: u32) -> Self {
+        Self::that_keeps(FleetOptions::IMAGE_EVERY_BYTES, pg_version).await
+    }
+
+    /// With so much WAL between two images.
+    pub(crate) async fn that_keeps(image_every_bytes: u64, pg_version: u32) -> Self {
         let state = tempfile::tempdir_in(scratch()).unwrap();
-        let mut stage = Self::at(state.path(), pg_version).await;
+        let options = FleetOptions {
+            image_every_bytes,
+            ..fleet_options(state.path())
+        };
+        let mut stage = Self::of(options, pg_version).await;
         stage._state = Some(state);
         stage
     }
 
     /// In a directory that outlives the stage.
     pub(crate) async fn at(dir: &Path, pg_version: u32) -> Self {
+        Self::of(fleet_options(dir), pg_version).await
+    }
+
+    async fn of(options: FleetOptions, pg_version: u32) -> Self {
         let clock = Arc::new(Clock::default());
-        let fleet = Fleet::open(
-            fleet_options(dir),
-            pg_version,
-            Arc::new(Plane::default()),
-            clock.clone(),
-        );
+        let dir = options.state_dir.clone();
+        let plane = Arc::new(Plane::default());
+        let fleet = Fleet::open(options, pg_version, plane, clock.clone()).await;
         Self {
-            fleet: fleet.await.unwrap(),
+            fleet: fleet.unwrap(),
             clock,
-            dir: dir.to_owned(),
+            dir,
             pg_version,
             _state: None,
         }

@@ -17,6 +17,7 @@ pub(crate) fn fleet_options(state: &Path) -> FleetOptions {
             roots: vec![repository],
         },
         strict_version: false,
+        image_every_bytes: FleetOptions::IMAGE_EVERY_BYTES,
     }
 }
 
