@@ -107,7 +107,7 @@ const OUTAGES = {
 
 for (const [how, action] of Object.entries(OUTAGES)) {
   test(`a control plane that ${how} costs nobody a login until the token's last tenth`, async () => {
-    await emulator.tokens({ ttl_s: 6 });
+    await emulator.tokens({ ttl_s: 8 });
     const impatient = () => new Client(emulator.client({ timeoutMillis: 1500 }));
     const client = impatient();
     const mine = pool({ max: 4, maxUses: 1, client });
@@ -192,15 +192,17 @@ test("a server that refuses every token is not asked again and again", async () 
   assert.equal((await emulator.counters()).mints, 2, "one fresh mint, then a pause");
 });
 
-test("what is no matter of the token is pg's own error", async () => {
+test("what is no matter of the token costs no other token, and has pg's own error as its cause", async () => {
   const error = await rejection(pool({ database: "no_such_database" }).query("select 1"));
-  assert.ok(error instanceof pg.DatabaseError && error.code === "3D000", error);
+  assert.ok(error instanceof LoginRefused && error.cause instanceof pg.DatabaseError, error);
+  assert.deepEqual([error.sqlstate, error.cause.code, error.explanation.kind], ["3D000", "3D000", "database_missing"]);
   assert.equal((await emulator.counters()).mints, 1);
 });
 
 test("the server is verified by name and against the given authorities", async () => {
   const wrong = await rejection(pool({ ssl: { rejectUnauthorized: true } }).query("select 1"));
-  assert.match(wrong.code, /UNABLE_TO_VERIFY|SELF_SIGNED|DEPTH_ZERO/);
+  assert.equal(wrong.explanation.kind, "tls");
+  assert.match(wrong.cause.code, /UNABLE_TO_VERIFY|SELF_SIGNED|DEPTH_ZERO/);
   const unreadable = await rejection(pool({ sslrootcert: "/no/such/file.pem" }).query("select 1"));
   assert.ok(unreadable instanceof LakekeyError && /no\/such\/file/.test(unreadable.message), unreadable);
   const { PGHOSTADDR } = process.env;
@@ -212,7 +214,7 @@ test("the server is verified by name and against the given authorities", async (
         { env: { PGHOST: "somebody.else.example" } },
       ),
     );
-    assert.match(error.message, /ERR_TLS_CERT_ALTNAME_INVALID|TARGET_|somebody/);
+    assert.match(error.message, /ERR_TLS_CERT_ALTNAME_INVALID|TARGET_|somebody|\[tls\]/);
   }
 });
 
