@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use lakekey_emulator::postgres::Origin;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::scratch::scratch;
+use crate::scratch::state_dir;
 use crate::stage::{Stage, eventually, rows, write};
 
 const STATE: &str = "LAKEKEY_TEST_BRANCHES";
@@ -38,7 +38,7 @@ async fn victim() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn branches_outlive_a_sigkill_of_the_emulator() {
-    let state = tempfile::tempdir_in(scratch()).unwrap();
+    let state = state_dir();
     let mut killed = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kill::victim", "--nocapture"])
         .env(STATE, state.path())

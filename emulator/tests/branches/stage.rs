@@ -12,7 +12,7 @@ use lakekey_emulator::front::directory::{
 use lakekey_emulator::postgres::{Branch, BranchPoint, Fleet, FleetOptions, Origin, PostgresError};
 use tokio_postgres::{Client, NoTls};
 
-use crate::scratch::{fleet_options, scratch};
+use crate::scratch::{fleet_options, state_dir};
 
 const USER: &str = "ann@example.com";
 
@@ -82,7 +82,7 @@ impl Stage {
 
     /// With so much WAL between two images.
     pub(crate) async fn that_keeps(image_every_bytes: u64, pg_version: u32) -> Self {
-        let state = tempfile::tempdir_in(scratch()).unwrap();
+        let state = state_dir();
         let options = FleetOptions {
             image_every_bytes,
             ..fleet_options(state.path())

@@ -21,9 +21,29 @@ pub(crate) fn fleet_options(state: &Path) -> FleetOptions {
     }
 }
 
+/// A directory for the state of one test. It is in memory where there is room: ext4 takes long to make thousands of
+/// files after thousands have been removed, and these tests do little else.
+pub(crate) fn state_dir() -> tempfile::TempDir {
+    const ROOM: u64 = 8 << 30;
+    let memory = Path::new("/dev/shm");
+    let room = rustix::fs::statvfs(memory).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
+    let base = if room >= ROOM {
+        memory.to_owned()
+    } else {
+        scratch()
+    };
+    let made = tempfile::Builder::new()
+        .prefix("lakekey-test-")
+        .tempdir_in(base)
+        .unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+    std::fs::set_permissions(made.path(), open).unwrap();
+    made
+}
+
 /// A directory below `target` for this user; below the system's directory for temporary files where the account that
 /// runs Postgres cannot get into `target`.
-pub(crate) fn scratch() -> PathBuf {
+fn scratch() -> PathBuf {
     use std::os::unix::fs::MetadataExt;
     use std::os::unix::fs::PermissionsExt;
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));

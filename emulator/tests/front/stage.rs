@@ -16,7 +16,7 @@ use lakekey_emulator::postgres::{Fleet, Time};
 use rustix::process::Pid;
 use tokio::sync::watch;
 
-pub(crate) use crate::scratch::{fleet_options, scratch};
+pub(crate) use crate::scratch::{fleet_options, state_dir};
 
 pub(crate) const HOST: &str = "ep-one.database.localhost";
 pub(crate) const USER: &str = "ann@example.com";
@@ -187,7 +187,7 @@ impl Stage {
             now: AtomicU64::new(1_000_000),
             moved: watch::Sender::new(0),
         });
-        let state = tempfile::tempdir_in(scratch()).unwrap();
+        let state = state_dir();
         let fleet = Fleet::open(fleet_options(state.path()), 17, plane.clone(), time.clone())
             .await
             .unwrap();
