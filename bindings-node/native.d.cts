@@ -1,5 +1,21 @@
 // The private native module, as its build describes it. Written by native-types.mjs; times are milliseconds.
 
+/** One dial and login. */
+export interface Attempt {
+  /** libpq's keywords for this one address, without the password. */
+  params: Record<string, string>;
+  /** The credential. */
+  password: string;
+  /** Whether the token was there already. */
+  cached: boolean;
+  /** The role to log in as. */
+  user: string;
+  /** How long dial and login may take together. */
+  timeoutMillis: number;
+  /** 1 for the first attempt of this connect. */
+  number: number;
+}
+
 /** What a client is made from. */
 export interface ClientOptions {
   /** Configuration attributes. */
@@ -72,6 +88,20 @@ export interface CredentialRequest {
   timeoutMillis?: number | undefined;
 }
 
+/** What an error means for a login. */
+export interface Explained {
+  /** The kind of trouble, such as `role_missing`; `unknown` for what is not known. */
+  kind: string;
+  /** Whether another try may succeed. */
+  retry: boolean;
+  /** For how long: `never`, `once`, `short`, `wake`, `connect` or `branch`. */
+  budget: string;
+  /** Whether the cached token has to be thrown away first. */
+  invalidate: boolean;
+  /** The likeliest fix. */
+  hint?: string | undefined;
+}
+
 /** What went wrong, as it crosses to JavaScript. */
 export interface Failure {
   /** The stable number. */
@@ -94,8 +124,32 @@ export interface Failure {
   retryable: boolean;
   /** The messages of the causes, outermost first. */
   causes: Array<string>;
+  /** What it means for a login, if it is about one. */
+  explanation?: Explained | undefined;
+  /** What happened before it, oldest first. */
+  events: Array<string>;
   /** Which of the values that the token provider threw is the cause. */
   thrown?: number | undefined;
+}
+
+/** A distribution of values. */
+export interface Histogram {
+  /** The upper bound of each bucket, itself included; one more bucket has what is above the last. */
+  bounds: Array<number>;
+  /** How many values are in each bucket. */
+  counts: Array<number>;
+  /** How many values there are. */
+  count: number;
+  /** What they add up to. */
+  sum: number;
+}
+
+/** What became of an attempt that failed, as the driver reports it. */
+export interface LoginFailure {
+  /** The driver's code, where it knows one: an SQLSTATE, `ECONNREFUSED`. */
+  code?: string | undefined;
+  /** The driver's text, whole. */
+  text: string;
 }
 
 /** One published error code. */
@@ -114,6 +168,22 @@ export interface Setting {
   name: string;
   /** Its value. */
   value: string;
+}
+
+/** What was counted in this process. Counts are exact up to two to the fifty-third. */
+export interface Stats {
+  /** Plain counts, by name. */
+  counters: Record<string, number>;
+  /** Calls that failed, by slug. */
+  failures: Record<string, number>;
+  /** Requests to mint that failed, by slug. */
+  mintFailures: Record<string, number>;
+  /** Login attempts that failed, by kind. */
+  loginFailures: Record<string, number>;
+  /** Durations and ages, by name. */
+  histograms: Record<string, Histogram>;
+  /** The workspace's clock minus this machine's in milliseconds, once an answer told it. */
+  clockSkewMillis?: number | undefined;
 }
 
 /** The native part of a client. */
@@ -145,6 +215,15 @@ export declare class Pending {
   cancel(): void;
 }
 
+/** A connect under way. */
+export declare class Plan {
+  private constructor();
+  /** The next attempt, after what became of the last one; fails with the error to show. */
+  startNext(failure: LoginFailure | null, deliver: (failure: Failure | null, value: Attempt | null) => void): Pending | Failure | null;
+  /** Tells that the last attempt succeeded. */
+  connected(): void;
+}
+
 /** One request for a token. The first answer counts. */
 export declare class Question {
   private constructor();
@@ -163,23 +242,35 @@ export declare function cancelled(): Failure;
 /** Every published error code. */
 export declare function codes(): Array<PublishedCode>;
 
+/** Counts tokens that JavaScript handed out again by itself. */
+export declare function countRepeat(client: Client): void;
+
+/** What a driver's error means, by its code, if it knows one, and its text. */
+export declare function explain(text: string, code?: string | undefined | null): Explained;
+
 /** Whether any call of this process has started lakekey's threads. */
 export declare function hasThreads(): boolean;
 
-/** The error for a refused login, with the likeliest fix first. */
-export declare function loginFailure(text: string, sqlstate: string | undefined | null, user: string, subject?: string | undefined | null): Failure;
+/** Every kind of trouble with a login. */
+export declare function loginKinds(): Array<string>;
 
 /** Makes a client. No I/O, no thread. */
 export declare function open(options: ClientOptions, ask?: ((arg: Question) => void) | undefined | null): Client | Failure;
 
-/** Whether a login was refused for its token, so that a fresh one is worth one more try. */
-export declare function refusesToken(text: string, sqlstate?: string | undefined | null): boolean;
+/** Begins a connect; its budget runs from here. */
+export declare function openPlan(client: Client, request: ConnectRequest, budgetMillis?: number | undefined | null): Plan | Failure;
+
+/** The last events of this process, oldest first, each with its time. */
+export declare function recentEvents(client: Client): Array<string> | Failure;
 
 /** Calls a method with the JSON of its arguments; gives the JSON of its answer. */
 export declare function startCall(client: Client, method: string, json: string, timeoutMillis: number | null, deliver: (failure: Failure | null, value: string | null) => void): Pending | Failure | null;
 
 /** Waits for an operation; gives the JSON that it ends with. `tell` is called with JSON while it goes on. */
 export declare function startWait(client: Client, operation: string, timeoutMillis: number | null, tell: ((json: string) => void) | null, deliver: (failure: Failure | null, value: string | null) => void): Pending | Failure | null;
+
+/** What was counted in this process since it began, over all its clients. */
+export declare function stats(client: Client): Stats | Failure;
 
 /** The version of lakekey. */
 export declare function version(): string;

@@ -29,7 +29,7 @@ export interface Server {
 const ATTEMPT_MILLIS = 3000;
 
 /** Reads libpq's keywords. */
-export function serverOf(connect: native.Connect): Server {
+export function serverOf(connect: Pick<native.Connect, "params">): Server {
   const { host = "", port = "5432", hostaddr = "" } = connect.params;
   return {
     host: host.split(",")[0] ?? "",

@@ -53,6 +53,9 @@ export interface ConnectOptions extends CredentialOptions {
   sslrootcert?: string | null | undefined;
 }
 
+/** What was counted in a process. Nothing in it is secret. */
+export type Stats = Readonly<native.Stats>;
+
 /** A database credential. */
 export interface Credential {
   /** The password of a login. */
@@ -249,6 +252,20 @@ export class Client {
     return due;
   }
 
+  /** What was counted in this process since it began, over all its clients: mints, logins, failures, waits, ages. */
+  stats(): Stats {
+    const stats = native.stats(this.#native);
+    if ("slug" in stats) throw errorOf(stats);
+    return stats;
+  }
+
+  /** The last events of this process, oldest first, each with its time. No secrets. */
+  recentEvents(): string[] {
+    const events = native.recentEvents(this.#native);
+    if (!Array.isArray(events)) throw errorOf(events);
+    return events;
+  }
+
   /** Ends the client: later calls fail. Harmless when repeated. */
   close(): void {
     const failure = this.#native.close();
@@ -280,7 +297,8 @@ export class Client {
   }
 }
 
-function connectRequest(target: string | null | undefined, given: ConnectOptions): native.ConnectRequest {
+/** What a driver needs, as the native module takes it. */
+export function connectRequest(target: string | null | undefined, given: ConnectOptions): native.ConnectRequest {
   const port = given.port ?? undefined;
   if (port !== undefined && !(Number.isInteger(port) && port > 0 && port < 65536)) {
     throw argumentError("options.port", "must be a whole number from 1 to 65535");
@@ -307,6 +325,7 @@ export function waited<T>(
   begin: (deliver: (failure: native.Failure | null, value: T | null) => void) => native.Pending | native.Failure | null,
   signal: AbortSignal | undefined,
   where: { stack?: string },
+  ended?: (failure: native.Failure) => Error,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     if (signal?.aborted) throw errorOf(native.cancelled(), signal.reason, where);
@@ -321,6 +340,10 @@ export function waited<T>(
         return;
       }
       const aborted = signal?.aborted && failure.slug === "CANCELLED";
+      if (ended !== undefined && !aborted) {
+        reject(ended(failure));
+        return;
+      }
       reject(errorOf(failure, aborted ? signal.reason : thrownBy(failure.thrown), where));
     });
     // It is over already.

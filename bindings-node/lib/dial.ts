@@ -10,9 +10,9 @@ import type * as pgTypes from "pg";
 
 import type * as native from "../native.cjs";
 import { PinnedSocket, serverOf } from "./address.js";
-import { connectOf, type Client, type ConnectOptions } from "./client.js";
-import { here } from "./errors.js";
-import { explained, refusesToken, renewable } from "./refused.js";
+import type { Client, ConnectOptions } from "./client.js";
+import { here, LakekeyError } from "./errors.js";
+import { Steps } from "./plan.js";
 import type { Telemetry } from "./telemetry.js";
 
 /** Where to log in and how, for every connection of a pool. */
@@ -66,7 +66,7 @@ export function dialer(plan: Plan): typeof pgTypes.Client {
 
     override connect(done?: Done): unknown {
       const where = here(this.connect);
-      const attempt = (connect: native.Connect) => this.#attempt(connect);
+      const attempt = (next: native.Attempt) => this.#attempt(next);
       const login = told(plan, logIn(plan, this as unknown as Inner, this.#given, attempt, where));
       if (done === undefined) return login;
       // Out of the promise, so that what the callback throws is not taken for a refused login.
@@ -77,7 +77,7 @@ export function dialer(plan: Plan): typeof pgTypes.Client {
       return undefined;
     }
 
-    async #attempt(connect: native.Connect): Promise<void> {
+    async #attempt(connect: native.Attempt): Promise<void> {
       const server = serverOf(connect);
       if (plan.host !== undefined && plan.host !== server.host) Object.assign(server, { host: plan.host, addresses: [] });
       const given: Record<string, unknown> = { ...this.#given };
@@ -91,11 +91,12 @@ export function dialer(plan: Plan): typeof pgTypes.Client {
         user: connect.user,
         ...(connect.params["dbname"] === undefined ? {} : { database: connect.params["dbname"] }),
         password: connect.password,
+        connectionTimeoutMillis: Math.max(1, connect.timeoutMillis),
         ssl: plan.ssl ?? server.ssl,
         stream: () => new PinnedSocket(server),
       });
       const mine = this as unknown as Inner;
-      if (mine._ending || mine.connection.stream.destroyed) throw new Error("the connection was given up while it was being made");
+      if (mine._ending || mine.connection.stream.destroyed) throw new GivenUp();
       leave(mine);
       move(fresh, this);
       await new Promise<void>((resolve, reject) => {
@@ -121,54 +122,51 @@ async function logIn(
   plan: Plan,
   inner: Inner,
   given: pgTypes.ClientConfig,
-  attempt: (connect: native.Connect) => Promise<void>,
+  attempt: (next: native.Attempt) => Promise<void>,
   where: { stack?: string },
 ): Promise<void> {
-  const first = await parameters(plan, inner, given, where);
-  const refused = await refusal(attempt(first));
-  if (refused === undefined) return;
-  if (!renewable(plan.client, first)) throw explained(refused, first, where);
-  leave(inner);
-  // The refused connection ends by itself; a pool that gives up shall end this one instead.
-  inner.connection.stream = new Socket();
-  const second = await parameters(plan, inner, given, where);
-  if (second.password === first.password) throw explained(refused, first, where);
-  const again = await refusal(attempt(second));
-  if (again !== undefined) throw explained(again, second, where);
+  // A moment less than the pool's own, whose error would hide what went wrong.
+  const limit = given.connectionTimeoutMillis || undefined;
+  const budget = limit && Math.max(1, limit - Math.min(200, limit / 10));
+  const steps = new Steps(plan.client, plan.target, plan.wanted, budget, where);
+  let failure: unknown;
+  for (;;) {
+    const next = await prepared(plan, inner, steps, failure);
+    try {
+      await attempt(next);
+      steps.connected();
+      return;
+    } catch (error) {
+      if (error instanceof GivenUp || error instanceof LakekeyError) throw error;
+      failure = error;
+    }
+    leave(inner);
+    // The failed connection ends by itself; a pool that gives up shall end this one instead.
+    inner.connection.stream = new Socket();
+  }
 }
 
-/** What the login needs. A pool that gives up destroys the stream of the client that it waits for. */
-async function parameters(
-  plan: Plan,
-  inner: Inner,
-  given: pgTypes.ClientConfig,
-  where: { stack?: string },
-): Promise<native.Connect> {
+/** The next attempt. A pool that gives up destroys the stream of the client that it waits for. */
+async function prepared(plan: Plan, inner: Inner, steps: Steps, failure: unknown): Promise<native.Attempt> {
   const giveUp = new AbortController();
-  const closed = () => giveUp.abort(new Error("the connection was given up while it was being made"));
+  const closed = () => giveUp.abort(new GivenUp());
   const { stream } = inner.connection;
   stream.once("close", closed);
   try {
-    const timeoutMillis = given.connectionTimeoutMillis || null;
     const began = performance.now();
-    const wanted = { ...plan.wanted, timeoutMillis, signal: giveUp.signal };
-    const connect = await connectOf(plan.client, plan.target, wanted, where);
-    if (!connect.cached) plan.telemetry.waited(connect.password, performance.now() - began);
-    return connect;
+    const next = await steps.next(failure, giveUp.signal);
+    if (!next.cached) plan.telemetry.waited(next.password, performance.now() - began);
+    return next;
   } finally {
     stream.off("close", closed);
   }
 }
 
-/** The error of a login that was refused for its token; other errors are the caller's. */
-async function refusal(attempt: Promise<void>): Promise<unknown> {
-  try {
-    await attempt;
-  } catch (error) {
-    if (refusesToken(error)) return error;
-    throw error;
+/** The pool ended the client. */
+class GivenUp extends Error {
+  constructor() {
+    super("the connection was given up while it was being made");
   }
-  return undefined;
 }
 
 /** Leaves the connection behind: what it still has to say must not be taken for news of the next one. */

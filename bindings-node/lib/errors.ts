@@ -2,6 +2,9 @@
 
 import * as native from "../native.cjs";
 
+/** What an error means for a login. `kind` never changes its meaning; hints may. */
+export type Explanation = Readonly<native.Explained>;
+
 /** What went wrong, where it came from and what to do about it. */
 export class LakekeyError extends Error {
   /** The stable number; its hundreds name the family. */
@@ -22,6 +25,10 @@ export class LakekeyError extends Error {
   readonly apiCode: string | undefined;
   /** What the service says besides: objects with their type in `@type`. */
   readonly details: readonly Record<string, unknown>[];
+  /** What it means for a login, if it is about one. */
+  readonly explanation: Explanation | undefined;
+  /** What happened in this process before it, oldest first, each with its time. No secrets. */
+  readonly events: readonly string[];
 
   constructor(failure: native.Failure, cause?: unknown) {
     super(
@@ -35,6 +42,8 @@ export class LakekeyError extends Error {
     this.requestId = failure.requestId;
     this.retryable = failure.retryable;
     this.causes = failure.causes;
+    this.explanation = failure.explanation;
+    this.events = failure.events;
     this.apiCode = failure.apiCode;
     this.details = failure.details === undefined ? [] : JSON.parse(failure.details);
   }
@@ -60,8 +69,11 @@ export class CredentialError extends LakekeyError {}
 export class ConninfoError extends LakekeyError {}
 /** The database's host name has no address. */
 export class ResolveError extends LakekeyError {}
-/** Postgres refused the login; `cause` is the driver's own error. */
-export class LoginError extends LakekeyError {}
+/** No login; `explanation` says what kind of trouble it was, and `cause` is the driver's own error. */
+export class LoginError extends LakekeyError {
+  /** Postgres' code for it, such as `3D000`, where the driver knows one. */
+  sqlstate: string | undefined;
+}
 /** The call's own time limit passed. */
 export class LakekeyTimeout extends LakekeyError {}
 /** The call was cancelled; `cause` is the signal's reason. */

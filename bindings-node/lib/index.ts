@@ -3,6 +3,7 @@
 import * as native from "../native.cjs";
 
 export { Client } from "./client.js";
+export type { Stats } from "./client.js";
 export type { ClientOptions, ConnectOptions, Credential, CredentialOptions } from "./client.js";
 export { connectParams, conninfo, credential, defaultClient, token } from "./default.js";
 export {
@@ -21,6 +22,8 @@ export {
   TargetError,
   TransportError,
 } from "./errors.js";
+export type { Explanation } from "./errors.js";
+export { explain } from "./refused.js";
 export type { ProvidedToken, SdkConfig, TokenProvider } from "./provider.js";
 
 /** The version of lakekey. */

@@ -1,18 +1,18 @@
 // postgres.js with credentials that rotate.
 //
-// A password function of postgres.js that fails ends the process, and one that is slow does so too. So the token is fetched
-// in its `socket` option; a failure there becomes that of the stream it gets, and so the query's error. The socket that it gets speaks TLS already: this way a
-// refused token is seen, and the next connection gets a fresh one.
+// A password function of postgres.js that fails ends the process, and one that is slow does so too, and it tries nothing
+// twice. So lakekey dials and logs in itself, in its `socket` option, and what postgres.js gets is a session: it sends its
+// start-up message and is told that it is in. A login that fails becomes the failure of that stream, and so the query's error.
 
 import { Duplex } from "node:stream";
 
 import postgres from "postgres";
 
-import { serverOf } from "./address.js";
-import { Client, connectOf, type ClientOptions } from "./client.js";
+import { Client, type ClientOptions } from "./client.js";
 import { argumentError, here } from "./errors.js";
 import { checked, described, target as targetOf } from "./options.js";
-import { encrypted, onRefusal } from "./wire.js";
+import { Login } from "./session.js";
+import { Steps } from "./plan.js";
 
 type Decided = "host" | "hostname" | "pass" | "password" | "path" | "socket" | "ssl";
 type Given = Omit<postgres.Options<{}>, Decided>;
@@ -62,21 +62,19 @@ export function sqlOptions(options?: SqlOptions): postgres.Options<{}> {
   });
   const target = targetOf(endpoint);
   const client = whose instanceof Client ? whose : new Client(whose ?? undefined);
-  const limit = 1000 * (own.connect_timeout ?? CONNECT_TIMEOUT_SECONDS);
+  // A moment less than that of postgres.js, whose error would hide what went wrong.
+  const limit = Math.max(1, 1000 * (own.connect_timeout ?? CONNECT_TIMEOUT_SECONDS) - 200);
   const where = here(sqlOptions);
-  let password = "";
   client.prepare(target, wanted);
   const dial = async (connection: Record<string, unknown>): Promise<Duplex> => {
-    const connect = await connectOf(client, target, wanted, where);
+    const steps = new Steps(client, target, wanted, limit, where);
+    const first = await steps.next(undefined);
     // Read when the login begins, after this; the names that postgres.js itself was given are its guesses.
-    Object.assign(connection, { user: connect.user, database: connect.params["dbname"] ?? connect.user });
-    password = connect.password;
-    const stream = await encrypted(serverOf(connect), limit);
-    onRefusal(stream, () => connect.cached && client.invalidate(connect.password));
-    return stream;
+    Object.assign(connection, { user: first.user, database: first.params["dbname"] ?? first.user });
+    return new Login(steps, first);
   };
   const socket = ({ connection }: { connection: Record<string, unknown> }) => dial(connection).catch(failing);
-  return { ...own, ssl: false, password: () => password, socket } as postgres.Options<{}>;
+  return { ...own, ssl: false, password: "", socket } as postgres.Options<{}>;
 }
 
 /**

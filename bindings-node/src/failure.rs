@@ -1,6 +1,6 @@
 //! Errors as plain objects: the classes live in `lib/errors.ts`, chosen there by number.
 
-use lakekey_ffi::login::RefusedLogin;
+use lakekey_ffi::login::Explanation;
 use lakekey_ffi::{Code, FfiError};
 use napi_derive::napi;
 
@@ -29,8 +29,39 @@ pub struct Failure {
     pub retryable: bool,
     /// The messages of the causes, outermost first.
     pub causes: Vec<String>,
+    /// What it means for a login, if it is about one.
+    pub explanation: Option<Explained>,
+    /// What happened before it, oldest first.
+    pub events: Vec<String>,
     /// Which of the values that the token provider threw is the cause.
     pub thrown: Option<u32>,
+}
+
+/// What an error means for a login.
+#[napi(object, object_from_js = false)]
+pub struct Explained {
+    /// The kind of trouble, such as `role_missing`; `unknown` for what is not known.
+    pub kind: String,
+    /// Whether another try may succeed.
+    pub retry: bool,
+    /// For how long: `never`, `once`, `short`, `wake`, `connect` or `branch`.
+    pub budget: String,
+    /// Whether the cached token has to be thrown away first.
+    pub invalidate: bool,
+    /// The likeliest fix.
+    pub hint: Option<String>,
+}
+
+impl From<Explanation> for Explained {
+    fn from(explanation: Explanation) -> Explained {
+        Explained {
+            kind: explanation.kind.to_owned(),
+            retry: explanation.retry,
+            budget: explanation.budget.to_owned(),
+            invalidate: explanation.invalidate,
+            hint: explanation.hint,
+        }
+    }
 }
 
 impl From<FfiError> for Failure {
@@ -47,6 +78,8 @@ impl From<FfiError> for Failure {
             details: error.details,
             retryable: error.retryable,
             causes: error.causes,
+            explanation: error.login.map(Explained::from),
+            events: error.events,
             thrown: error
                 .host_cause
                 .and_then(|cause| cause.downcast_ref::<Thrown>().map(|thrown| thrown.0)),
@@ -88,32 +121,4 @@ pub fn argument_failure(name: String, problem: String) -> Failure {
 #[napi(catch_unwind)]
 pub fn cancelled() -> Failure {
     FfiError::new(Code::Cancelled, "the call was cancelled before it began").into()
-}
-
-/// Whether a login was refused for its token, so that a fresh one is worth one more try.
-#[napi(catch_unwind)]
-pub fn refuses_token(text: String, sqlstate: Option<String>) -> bool {
-    let refused = RefusedLogin {
-        sqlstate,
-        text,
-        ..RefusedLogin::default()
-    };
-    refused.is_of_token()
-}
-
-/// The error for a refused login, with the likeliest fix first.
-#[napi(catch_unwind)]
-pub fn login_failure(
-    text: String,
-    sqlstate: Option<String>,
-    user: String,
-    subject: Option<String>,
-) -> Failure {
-    let refused = RefusedLogin {
-        sqlstate,
-        text,
-        user,
-        subject,
-    };
-    refused.explain().into()
 }

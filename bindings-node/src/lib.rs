@@ -17,4 +17,5 @@ pub mod credential;
 pub mod failure;
 pub mod management;
 pub mod pending;
+pub mod plan;
 pub mod process;

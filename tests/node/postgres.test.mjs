@@ -107,13 +107,15 @@ test("a refused token from the cache is not used again", async () => {
 test("the server is verified by name", async () => {
   const mine = sql({ sslrootcert: "system" });
   const error = await rejection(mine`select 1`);
-  assert.match(error.code, /UNABLE_TO_VERIFY|SELF_SIGNED|DEPTH_ZERO/);
+  assert.equal(error.explanation.kind, "tls");
+  assert.match(error.cause.code, /UNABLE_TO_VERIFY|SELF_SIGNED|DEPTH_ZERO/);
 });
 
 test("nobody listening at the address is the query's error", async () => {
   const mine = sql({ port: 1, connect_timeout: 2 });
   const error = await rejection(mine`select 1`);
-  assert.match(String(error.code), /ECONNREFUSED|CONNECT_TIMEOUT/);
+  assert.deepEqual([error.slug, error.explanation.kind], ["LOGIN_UNAVAILABLE", "tcp"]);
+  assert.match(String(error.cause.code), /ECONNREFUSED|CONNECT_TIMEOUT/);
 });
 
 test("what lakekey decides cannot be given", () => {

@@ -201,7 +201,7 @@ test("a meter or a tracer that throws at any step fails no login and no query", 
     metrics.setGlobalMeterProvider({ getMeter });
     const mine = pool();
     assert.deepEqual((await mine.query("select 1 as one")).rows, [{ one: 1 }], step);
-    assert.equal((await rejection(pool({ database: "no_such_database" }).query("select 1"))).code, "3D000", step);
+    assert.equal((await rejection(pool({ database: "no_such_database" }).query("select 1"))).sqlstate, "3D000", step);
     assert.ok(thrown.includes(step) && thrown.includes("getTracer"), `${step}: ${thrown}`);
   }
   for (const step of ["startSpan", "setAttribute", "setStatus", "recordException", "end"]) {

@@ -144,6 +144,8 @@ impl Report<'_> {
         if line.chars().count() > 300 {
             line = line.chars().take(300).collect();
         }
+        // The sentence that quotes it ends it.
+        line.truncate(line.trim_end_matches('.').len());
         // A mangled connection string puts a token into a driver's own message.
         while let Some(at) = line.find("eyJ") {
             let end = line[at..].find(|c: char| !(c.is_ascii_alphanumeric() || "-_.=".contains(c)));

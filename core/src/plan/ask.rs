@@ -24,7 +24,7 @@ use crate::once::{Age, Remembered};
 /// How long an answer is waited for: without one the text has to do, and it is due within a second.
 pub(super) const PATIENCE: Duration = Duration::from_millis(700);
 /// How long an answer is believed.
-const AGE: Age = Age::Renew(Duration::from_secs(3));
+const AGE: Age = Age::Renew(Duration::from_millis(250));
 /// How long after its creation an endpoint counts as new.
 const NEW_MS: u64 = 120_000;
 
@@ -56,32 +56,29 @@ impl Client {
         let known = async {
             let door = self.door()?;
             let name = self.route(target, ttl, deadline).await?.endpoint.clone();
-            let state = self.endpoint_state(&door, &name, deadline);
-            match (question, user) {
+            Ok(match (question, user) {
                 (Question::Role, Some(user)) => {
-                    let roles = self.roles(&door, &name, deadline);
-                    let (state, roles) = tokio::join!(state, roles);
-                    Ok((state?, Some(roles?.contains(user))))
+                    if self.roles(&door, &name, deadline).await?.contains(user) {
+                        Kind::StaleToken
+                    } else {
+                        Kind::RoleMissing
+                    }
                 }
-                _ => Ok((state.await?, None)),
-            }
+                (Question::Role, None) => Kind::StaleToken,
+                (Question::Endpoint, _) => match self.endpoint_state(&door, &name, deadline).await?
+                {
+                    State::Disabled => Kind::EndpointDisabled,
+                    State::NotReady => Kind::NotPropagated,
+                    State::Made(at) if self.is_new(at) => Kind::NotPropagated,
+                    State::Made(_) => Kind::EndpointWaking,
+                },
+            })
         };
-        let known: Option<Result<(State, Option<bool>)>> =
-            deadline.limit(self.clock(), known).await;
-        let Some(Ok((state, has_role))) = known else {
-            return match question {
-                Question::Endpoint => Kind::EndpointWaking,
-                Question::Role => Kind::StaleToken,
-            };
-        };
-        match (question, state, has_role) {
-            (_, State::Disabled, _) => Kind::EndpointDisabled,
-            (Question::Role, _, Some(false)) => Kind::RoleMissing,
-            (Question::Role, _, _) => Kind::StaleToken,
-            (Question::Endpoint, State::NotReady, _) => Kind::NotPropagated,
-            (Question::Endpoint, State::Made(at), _) if self.is_new(at) => Kind::NotPropagated,
-            (Question::Endpoint, State::Made(_), _) => Kind::EndpointWaking,
-        }
+        let known: Option<Result<Kind>> = deadline.limit(self.clock(), known).await;
+        known.and_then(Result::ok).unwrap_or(match question {
+            Question::Endpoint => Kind::EndpointWaking,
+            Question::Role => Kind::StaleToken,
+        })
     }
 
     fn is_new(&self, made_ms: u64) -> bool {

@@ -15,7 +15,9 @@ const LONGEST_WAIT_MS: u64 = 2_000;
 /// A wait of nothing at all would be a busy loop against a server in trouble.
 const SHORTEST_WAIT_MS: u64 = 20;
 /// What an address that swallows packets may cost while others are left to try.
-const LONGEST_FIRST_ADDRESS_MS: u64 = 10_000;
+const LONGEST_FIRST_ADDRESS_MS: u64 = 5_000;
+/// For how long what the workspace said is taken for the reason of what the front door says again.
+const BELIEVED_MS: u64 = 2_000;
 /// No driver can log in in less.
 const SHORTEST_ATTEMPT_MS: u64 = 2_000;
 
@@ -101,8 +103,9 @@ pub struct Machine {
     /// The next token is minted for this connect.
     renewed: bool,
     cached: bool,
-    /// What the workspace said of the endpoint, until the endpoint says something else.
+    /// What the workspace said of the endpoint, and when it was asked.
     found: Option<Kind>,
+    asked: Option<u64>,
 }
 
 impl Machine {
@@ -119,6 +122,7 @@ impl Machine {
             renewed: false,
             cached: false,
             found: None,
+            asked: None,
         }
     }
 
@@ -168,11 +172,14 @@ impl Machine {
                 }
                 Step::Ask(Question::Role)
             }
-            Kind::EndpointWaking => match self.found {
-                Some(found @ (Kind::NotPropagated | Kind::EndpointWaking)) => {
+            Kind::EndpointWaking => match (self.found, self.asked) {
+                (Some(found), Some(asked)) if now_ms.saturating_sub(asked) < BELIEVED_MS => {
                     self.again(found, now_ms, unit)
                 }
-                _ => Step::Ask(Question::Endpoint),
+                _ => {
+                    self.asked = Some(now_ms);
+                    Step::Ask(Question::Endpoint)
+                }
             },
             kind if kind.is_of_address() => {
                 self.telling = Some(more_telling(self.telling, kind));

@@ -194,11 +194,8 @@ fn a_new_branch_may_take_a_minute_unless_the_caller_has_less_time() {
     one.ask = Kind::NotPropagated;
     let (took, outcome) = one.run(USUAL);
     assert!(outcome.is_ok() && took < 62_500, "{took} ms");
-    assert_eq!(
-        one.count(|step| matches!(step, Step::Ask(_))),
-        1,
-        "asked once"
-    );
+    let asked = one.count(|step| matches!(step, Step::Ask(_)));
+    assert!((20..=31).contains(&asked), "{asked}: every two seconds");
 
     let mut dial = race;
     let mut one = world(&mut dial);
@@ -220,7 +217,7 @@ fn every_address_is_tried_before_any_wait_and_one_that_hangs_leaves_time_for_the
     let mut one = world(&mut second);
     one.addresses = 3;
     let (took, outcome) = one.run(USUAL);
-    assert!(outcome.is_ok() && took == 10_000, "{took} ms");
+    assert!(outcome.is_ok() && took == 5_000, "{took} ms");
     assert_eq!(one.count(|step| matches!(step, Step::Wait(_))), 0);
 
     let mut hangs = |_, _, _| Outcome::Hangs(Kind::Tcp);
