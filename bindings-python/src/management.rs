@@ -1,6 +1,6 @@
 //! The management API: names and JSON. `lakekey.postgres` makes types of it.
 
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 
 use lakekey_ffi::management::Tell;
 use pyo3::prelude::*;
@@ -51,21 +51,17 @@ pub(crate) fn wait_operation(
     timeout: Option<Millis>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<String> {
-    let (tell, told): (Option<Tell>, Option<(Receiver<String>, Py<PyAny>)>) = match progress {
-        None => (None, None),
-        Some(progress) => {
-            let (send, told) = channel();
-            let tell = move |text: &str| send.send(text.to_owned()).is_ok();
-            (Some(Box::new(tell)), Some((told, progress)))
-        }
-    };
+    let (send, told) = channel();
+    let tell = progress
+        .is_some()
+        .then(|| -> Tell { Box::new(move |text| send.send(text.to_owned()).is_ok()) });
     let call = client
         .get()
         .handle
         .wait_operation(operation, millis(timeout), tell);
     let call = call.map_err(|error| raise(py, error))?;
     wait_telling(py, call, move |py| {
-        let Some((told, progress)) = &told else {
+        let Some(progress) = &progress else {
             return Ok(());
         };
         told.try_iter()
@@ -103,10 +99,6 @@ pub(crate) fn start_wait(
     start(py, call.map_err(|error| raise(py, error))?, deliver, text)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "a conversion takes what it converts"
-)]
 fn text(py: Python<'_>, text: String) -> PyResult<Py<PyAny>> {
     Ok(text.into_pyobject(py)?.into_any().unbind())
 }

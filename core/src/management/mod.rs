@@ -50,7 +50,7 @@ use crate::error::{Error, Result};
 
 pub use generated::*;
 pub use message::Message;
-pub use operation::{Operation, Progress, WaitOptions};
+pub use operation::{Operation, Progress, Tell, WaitOptions};
 pub(crate) use page::Ahead;
 pub use page::Pager;
 pub use request::Request;

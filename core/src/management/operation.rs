@@ -24,12 +24,15 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_mins(20);
 /// The longest that one look may take.
 const LOOK: Duration = Duration::from_secs(10);
 
+/// What is told of an unfinished operation.
+pub type Tell<'a> = Box<dyn FnMut(&Progress<'_>) + Send + 'a>;
+
 /// How to wait for an operation.
 pub struct WaitOptions<'a> {
     /// How long. The operation goes on afterwards.
     pub timeout: Duration,
     /// Told after each look that finds the operation unfinished.
-    pub progress: Option<Box<dyn FnMut(&Progress<'_>) + Send + 'a>>,
+    pub progress: Option<Tell<'a>>,
 }
 
 impl Default for WaitOptions<'_> {

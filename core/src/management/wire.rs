@@ -69,6 +69,7 @@ pub(crate) fn from_seconds(text: &str) -> Option<Duration> {
 }
 
 /// Durations.
+#[allow(clippy::ref_option, reason = "serde calls it so")]
 pub(crate) mod duration {
     use std::time::Duration;
 
@@ -97,6 +98,7 @@ pub(crate) mod duration {
 }
 
 /// Whole numbers, which arrive as numbers or as texts.
+#[allow(clippy::ref_option, reason = "serde calls it so")]
 pub(crate) mod int {
     use serde::{Deserialize, Deserializer, Serializer, de};
 
@@ -153,7 +155,7 @@ mod tests {
     #[test]
     fn durations_are_decimal_seconds() {
         for (text, duration) in [
-            ("600s", Duration::from_secs(600)),
+            ("600s", Duration::from_mins(10)),
             ("0s", Duration::ZERO),
             ("1.5s", Duration::from_millis(1500)),
             ("0.000000001s", Duration::from_nanos(1)),
@@ -183,7 +185,7 @@ mod tests {
         assert_eq!(time.as_str(), "2026-01-02T03:04:05.123456789+02:00");
         assert_eq!(time.millis(), Some(1_767_315_845_123));
         assert_eq!(Timestamp::from("soon").to_system_time(), None);
-        let minute = Timestamp::from(UNIX_EPOCH + Duration::from_secs(60));
+        let minute = Timestamp::from(UNIX_EPOCH + Duration::from_mins(1));
         assert_eq!(minute.as_str(), "1970-01-01T00:01:00Z");
     }
 }

@@ -14,7 +14,9 @@ use crate::repo::Repo;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Service {
-    pub(crate) service: String,
+    /// What the official SDK calls it.
+    #[serde(rename = "service")]
+    pub(crate) name: String,
     /// The version of the official Python SDK that the facts were last compared with.
     pub(crate) sdk: String,
     pub(crate) base: String,
@@ -209,6 +211,15 @@ impl Api {
     }
 
     pub(super) fn check(&self) -> Result<()> {
+        for service in &self.services {
+            let newest = service.resources.iter().flat_map(Resource::versions).max();
+            ensure!(
+                newest <= Some(version(&service.sdk)),
+                "{}: something is since a later version than {}, which it was compared with",
+                service.name,
+                service.sdk
+            );
+        }
         let mut names = BTreeSet::new();
         for name in self
             .messages()
@@ -275,7 +286,30 @@ impl Service {
     }
 }
 
+/// `0.106.0` -> `[0, 106, 0]`.
+fn version(text: &str) -> Vec<u32> {
+    text.split('.')
+        .map(|part| part.parse().unwrap_or(u32::MAX))
+        .collect()
+}
+
 impl Resource {
+    /// Since when what it holds is there.
+    fn versions(&self) -> impl Iterator<Item = Vec<u32>> {
+        let fields = self
+            .messages
+            .iter()
+            .flat_map(|message| &message.fields)
+            .filter_map(|field| field.since.as_deref());
+        self.methods
+            .iter()
+            .map(|method| method.since.as_str())
+            .chain(self.messages.iter().map(|message| message.since.as_str()))
+            .chain(self.enums.iter().map(|one| one.since.as_str()))
+            .chain(fields)
+            .map(version)
+    }
+
     /// Messages and enums that its fields have, and that are another resource's.
     pub(crate) fn foreign(&self) -> BTreeSet<&str> {
         let own = |name: &str| {

@@ -1,6 +1,8 @@
 //! What is said of a field, the same in every language.
 
-use super::api::Field;
+use std::fmt::Write as _;
+
+use super::api::{Enum, Field};
 
 /// One line: what it is, and who sets it.
 pub(crate) fn note(field: &Field) -> String {
@@ -12,7 +14,7 @@ pub(crate) fn note(field: &Field) -> String {
         facts.push("cannot be changed later".to_owned());
     }
     if let Some(group) = &field.oneof {
-        facts.push(format!("one of the group {group}"));
+        facts.push(format!("one of the group `{group}`"));
     }
     if let Some(since) = &field.since {
         facts.push(format!("since {since}"));
@@ -22,6 +24,16 @@ pub(crate) fn note(field: &Field) -> String {
     } else {
         format!("{} ({}).", field.doc, facts.join(", "))
     }
+}
+
+/// Since when an enum is there, and those of its values that came later.
+pub(crate) fn since(one: &Enum) -> String {
+    let mut text = format!("Since {} of the SDK", one.since);
+    for (value, version) in &one.later {
+        let _ = write!(text, "; `{value}` since {version}");
+    }
+    text.push('.');
+    text
 }
 
 /// What an argument does that may be left out.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::api::{Api, Body, EMPTY, Message, Method, Parameter, Resource};
 use super::kind::Kind;
 use super::names::sentence;
-use super::notes::{note, option_note};
+use super::notes::{note, option_note, since};
 use super::rust::MARK;
 
 /// Where the files go.
@@ -75,8 +75,9 @@ pub(crate) fn resource(api: &Api, resource: &Resource) -> String {
     for one in &resource.enums {
         let _ = write!(
             out,
-            "\n\nclass {}(OpenEnum):\n    \"\"\"Since {} of the SDK.\"\"\"\n\n",
-            one.name, one.since
+            "\n\nclass {}(OpenEnum):\n    \"\"\"{}\"\"\"\n\n",
+            one.name,
+            since(one)
         );
         for value in &one.values {
             let _ = writeln!(out, "    {value} = \"{value}\"");
@@ -280,7 +281,7 @@ pub(crate) fn methods(api: &Api, asynchronous: bool) -> String {
         match &method.body {
             Some(Body::Resource { message, .. }) => drop(hinted.insert(message.as_str())),
             Some(Body::Fields { fields }) => {
-                hinted.extend(fields.iter().filter_map(|field| field.kind.named()))
+                hinted.extend(fields.iter().filter_map(|field| field.kind.named()));
             }
             _ => {}
         }
@@ -290,7 +291,7 @@ pub(crate) fn methods(api: &Api, asynchronous: bool) -> String {
     }
     let _ = writeln!(
         out,
-        ")\n\nif TYPE_CHECKING:\n    from collections.abc import {iterator}\n    from datetime import datetime, timedelta\n\n    from .._mask import Mask\n    from .._message import M, Message\n    from .._operation import {operation}"
+        ")\n\nif TYPE_CHECKING:\n    from collections.abc import {iterator}\n    from datetime import datetime, timedelta\n\n    from .._mask import Mask\n    from .._message import M\n    from .._operation import {operation}"
     );
     let only_hinted: Vec<&str> = hinted.difference(&at_run_time).copied().collect();
     if !only_hinted.is_empty() {
@@ -300,7 +301,7 @@ pub(crate) fn methods(api: &Api, asynchronous: bool) -> String {
     let def = if asynchronous { "async def" } else { "def" };
     let _ = write!(
         out,
-        "    if TYPE_CHECKING:\n\n        {def} _message(\n            self, kind: type[M], method: str, arguments: dict[str, Any], timeout: Seconds | None\n        ) -> M: ...\n        {def} _operation(\n            self, kind: type[Message] | None, method: str, arguments: dict[str, Any], timeout: Seconds | None\n        ) -> {operation}[Any]: ...\n        def _pages(\n            self, kind: type[M], method: str, items: str, arguments: dict[str, Any], timeout: Seconds | None\n        ) -> {iterator}[M]: ...\n"
+        "    if TYPE_CHECKING:\n\n        {def} _message(\n            self, kind: type[M], method: str, arguments: dict[str, Any], timeout: Seconds | None\n        ) -> M: ...\n        {def} _operation(\n            self, kind: type[Any] | None, method: str, arguments: dict[str, Any], timeout: Seconds | None\n        ) -> {operation}[Any]: ...\n        def _pages(\n            self, kind: type[M], method: str, items: str, arguments: dict[str, Any], timeout: Seconds | None\n        ) -> {iterator}[M]: ...\n"
     );
     for one in all {
         method(&mut out, api, one, asynchronous);
@@ -310,105 +311,35 @@ pub(crate) fn methods(api: &Api, asynchronous: bool) -> String {
 
 fn method(out: &mut String, api: &Api, method: &Method, asynchronous: bool) {
     let (required, optional) = parameters(method);
-    let mut parts = vec!["self".to_owned()];
-    parts.extend(
-        required
-            .iter()
-            .map(|(name, kind)| format!("{name}: {}", argument(kind))),
-    );
-    let masks = optional.iter().position(|(_, kind)| *kind == Kind::Mask);
-    if let Some(at) = masks {
-        // Where the SDK has it.
-        parts.push(format!("{}: Mask | None = None", optional[at].0));
-    }
-    parts.push("*".to_owned());
-    for (name, kind) in optional.iter().filter(|(_, kind)| *kind != Kind::Mask) {
-        parts.push(format!("{name}: {} | None = None", argument(kind)));
-    }
-    parts.push("timeout: Seconds | None = None".to_owned());
-    let (iterator, operation) = if asynchronous {
-        ("AsyncIterator", "AsyncOperation")
-    } else {
-        ("Iterator", "Operation")
-    };
-    let names: Vec<String> = required
-        .iter()
-        .chain(&optional)
-        .map(|(name, kind)| {
-            let value = match kind {
-                Kind::Mask => format!("paths_of({name})"),
-                Kind::Duration => format!("DURATION.encode({name})"),
-                _ => (*name).to_owned(),
-            };
-            format!("\"{name}\": {value}")
-        })
-        .collect();
-    let arguments = format!("{{{}}}", names.join(", "));
-    let (gives, call) = if let (Some(item), Some(items)) = (api.item(method), &method.items) {
-        (
-            format!("{iterator}[{item}]"),
-            vec![
-                "_pages".to_owned(),
-                item.to_owned(),
-                format!("\"{}\"", method.name),
-                format!("\"{items}\""),
-            ],
-        )
-    } else {
-        let (gives, how, kind) = match (&method.operation, &method.returns) {
-            (Some(one), _) if one.result == EMPTY => (
-                format!("{operation}[None]"),
-                "_operation",
-                "None".to_owned(),
-            ),
-            (Some(one), _) => (
-                format!("{operation}[{}]", one.result),
-                "_operation",
-                one.result.clone(),
-            ),
-            (None, Some(name)) if name == RECORD => {
-                (format!("{operation}[Any]"), "_operation", "None".to_owned())
-            }
-            (None, name) => {
-                let name = name.clone().unwrap_or_default();
-                (name.clone(), "_message", name)
-            }
-        };
-        (
-            gives,
-            vec![how.to_owned(), kind, format!("\"{}\"", method.name)],
-        )
-    };
-    let pages = call[0] == "_pages";
-    let (def, wait) = if asynchronous && !pages {
+    let (gives, call) = call(api, method, asynchronous);
+    let (def, wait) = if asynchronous && method.items.is_none() {
         ("async def", "await ")
     } else {
         ("def", "")
     };
+    let parts = signature(&required, &optional);
     let one_line = format!(
         "    {def} {}({}) -> {gives}:",
         method.name,
         parts.join(", ")
     );
-    if one_line.len() <= WIDTH {
-        let _ = writeln!(out, "\n{one_line}");
+    let inner = format!("        {}", parts.join(", "));
+    let _ = if one_line.len() <= WIDTH {
+        writeln!(out, "\n{one_line}")
+    } else if inner.len() <= WIDTH {
+        writeln!(
+            out,
+            "\n    {def} {}(\n{inner}\n    ) -> {gives}:",
+            method.name
+        )
     } else {
-        let inner = format!("        {}", parts.join(", "));
-        if inner.len() <= WIDTH {
-            let _ = writeln!(
-                out,
-                "\n    {def} {}(\n{inner}\n    ) -> {gives}:",
-                method.name
-            );
-        } else {
-            let _ = writeln!(
-                out,
-                "\n    {def} {}(\n        {},\n    ) -> {gives}:",
-                method.name,
-                parts.join(",\n        ")
-            );
-        }
-    }
+        let inner = parts.join(",\n        ");
+        writeln!(
+            out,
+            "\n    {def} {}(\n        {inner},\n    ) -> {gives}:",
+            method.name
+        )
+    };
     let _ = write!(out, "        \"\"\"{}", sentence(method));
     if !optional.is_empty() {
         out.push('\n');
@@ -422,27 +353,86 @@ fn method(out: &mut String, api: &Api, method: &Method, asynchronous: bool) {
         "\n        \"\"\""
     };
     let _ = writeln!(out, "{end}");
-    let start = format!(
-        "        return {wait}self.{}({}, ",
-        call[0],
-        call[1..].join(", ")
-    );
+    let names: Vec<String> = required
+        .iter()
+        .chain(&optional)
+        .map(|(name, kind)| match kind {
+            Kind::Mask => format!("\"{name}\": paths_of({name})"),
+            Kind::Duration => format!("\"{name}\": DURATION.encode({name})"),
+            _ => format!("\"{name}\": {name}"),
+        })
+        .collect();
+    let arguments = format!("{{{}}}", names.join(", "));
+    let start = format!("        return {wait}self.{call}, ");
     let whole = format!("{start}{arguments}, timeout)");
-    if whole.len() <= WIDTH {
-        let _ = writeln!(out, "{whole}");
+    let apart = format!("        arguments = {arguments}");
+    let _ = if whole.len() <= WIDTH {
+        writeln!(out, "{whole}")
+    } else if apart.len() <= WIDTH {
+        writeln!(out, "{apart}\n{start}arguments, timeout)")
     } else {
-        let line = format!("        arguments = {arguments}");
-        if line.len() <= WIDTH {
-            let _ = writeln!(out, "{line}");
-        } else {
-            let names = names.join(",\n            ");
-            let _ = writeln!(
-                out,
-                "        arguments = {{\n            {names},\n        }}"
-            );
-        }
-        let _ = writeln!(out, "{start}arguments, timeout)");
+        let names = names.join(",\n            ");
+        writeln!(
+            out,
+            "        arguments = {{\n            {names},\n        }}\n{start}arguments, timeout)"
+        )
+    };
+}
+
+fn signature(required: &Named<'_>, optional: &Named<'_>) -> Vec<String> {
+    let mut parts = vec!["self".to_owned()];
+    let hinted = |(name, kind): &(&str, Kind)| format!("{name}: {}", argument(kind));
+    parts.extend(required.iter().map(hinted));
+    // Where the SDK has it, and not by name alone.
+    let (masks, others): (Named<'_>, Named<'_>) = optional
+        .iter()
+        .cloned()
+        .partition(|(_, kind)| *kind == Kind::Mask);
+    parts.extend(
+        masks
+            .iter()
+            .map(|one| format!("{} | None = None", hinted(one))),
+    );
+    parts.push("*".to_owned());
+    parts.extend(
+        others
+            .iter()
+            .map(|one| format!("{} | None = None", hinted(one))),
+    );
+    parts.push("timeout: Seconds | None = None".to_owned());
+    parts
+}
+
+/// What it gives, and the beginning of the call that gives it.
+fn call(api: &Api, method: &Method, asynchronous: bool) -> (String, String) {
+    let (iterator, operation) = if asynchronous {
+        ("AsyncIterator", "AsyncOperation")
+    } else {
+        ("Iterator", "Operation")
+    };
+    let name = &method.name;
+    if let (Some(item), Some(items)) = (api.item(method), &method.items) {
+        return (
+            format!("{iterator}[{item}]"),
+            format!("_pages({item}, \"{name}\", \"{items}\""),
+        );
     }
+    let (gives, how, kind) = match (&method.operation, &method.returns) {
+        (Some(one), _) if one.result == EMPTY => {
+            (format!("{operation}[None]"), "_operation", "None")
+        }
+        (Some(one), _) => (
+            format!("{operation}[{}]", one.result),
+            "_operation",
+            one.result.as_str(),
+        ),
+        (None, Some(name)) if name == RECORD => (format!("{operation}[Any]"), "_operation", "dict"),
+        (None, name) => {
+            let name = name.as_deref().unwrap_or_default();
+            (name.to_owned(), "_message", name)
+        }
+    };
+    (gives, format!("{how}({kind}, \"{name}\""))
 }
 
 type Named<'a> = Vec<(&'a str, Kind)>;

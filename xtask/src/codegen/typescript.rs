@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::api::{Api, Body, EMPTY, Message, Method, Parameter, Resource};
 use super::kind::Kind;
 use super::names::{lower_camel, sentence};
-use super::notes::{note, option_note};
+use super::notes::{note, option_note, since};
 use super::rust::MARK;
 
 /// Where the files go.
@@ -33,8 +33,9 @@ pub(crate) fn resource(api: &Api, resource: &Resource) -> String {
     for one in &resource.enums {
         let _ = writeln!(
             out,
-            "/** Since {} of the SDK. A newer service may have further values. */\nexport type {} =",
-            one.since, one.name
+            "/** {} A newer service may have further values. */\nexport type {} =",
+            since(one),
+            one.name
         );
         for value in &one.values {
             let _ = writeln!(out, "  | \"{value}\"");
@@ -125,7 +126,7 @@ pub(crate) fn methods(api: &Api) -> String {
         match &method.body {
             Some(Body::Resource { message, .. }) => drop(used.insert(message.as_str())),
             Some(Body::Fields { fields }) => {
-                used.extend(fields.iter().filter_map(|field| field.kind.named()))
+                used.extend(fields.iter().filter_map(|field| field.kind.named()));
             }
             _ => {}
         }

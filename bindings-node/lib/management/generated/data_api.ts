@@ -40,7 +40,7 @@ export interface DataApiDataApiSpec {
   jwt_cache_max_lifetime?: string | undefined;
   /** JSON path of role claim (default .sub). */
   jwt_role_claim_key?: string | undefined;
-  /** Whether OpenAPI documents are served. */
+  /** Whether `OpenAPI` documents are served. */
   openapi_mode?: OpenApiMode | undefined;
   /** CORS origins, * for any. */
   server_cors_allowed_origins?: string[] | undefined;
@@ -66,7 +66,7 @@ export interface DataApiDataApiStatus {
   jwt_cache_max_lifetime?: string | undefined;
   /** JSON path of role claim (default .sub). */
   jwt_role_claim_key?: string | undefined;
-  /** Whether OpenAPI documents are served. */
+  /** Whether `OpenAPI` documents are served. */
   openapi_mode?: OpenApiMode | undefined;
   /** CORS origins, * for any. */
   server_cors_allowed_origins?: string[] | undefined;

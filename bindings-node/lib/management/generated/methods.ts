@@ -62,7 +62,7 @@ export abstract class Methods {
   }
 
   /**
-   * Turn on the PostgREST Data API for a database. Since 0.118.0 of the SDK; in private preview.
+   * Turn on the `PostgREST` Data API for a database. Since 0.118.0 of the SDK; in private preview.
    */
   createDataApi(parent: string, dataApi: DataApi, options?: CallOptions): Promise<Operation<DataApi>> {
     return this.begun("create_data_api", { parent, data_api: dataApi }, options, {});

@@ -105,13 +105,13 @@ export interface DatabricksServiceExceptionWithDetailsProto {
 export interface OperationRecord {
   /** True once error or response is set; may be absent. */
   done?: boolean | undefined;
-  /** Failure of a finished operation (one of the group result). */
+  /** Failure of a finished operation (one of the group `result`). */
   error?: DatabricksServiceExceptionWithDetailsProto | undefined;
   /** Any-typed progress metadata. */
   metadata?: Record<string, unknown> | undefined;
   /** Path to poll; segment after /operations/ is opaque. */
   name?: string | undefined;
-  /** Any-typed result of a finished operation (one of the group result). */
+  /** Any-typed result of a finished operation (one of the group `result`). */
   response?: Record<string, unknown> | undefined;
   /** What this version does not know. */
   [unknown: string]: unknown;

@@ -60,11 +60,11 @@ export interface ProjectDefaultEndpointSettings {
   autoscaling_limit_max_cu?: number | undefined;
   /** Lower compute units; >=0.5. */
   autoscaling_limit_min_cu?: number | undefined;
-  /** True turns off scale to zero (one of the group suspension). */
+  /** True turns off scale to zero (one of the group `suspension`). */
   no_suspension?: boolean | undefined;
   /** Raw Postgres settings map. */
   pg_settings?: Record<string, string> | undefined;
-  /** Idle time before suspend, 60s-604800s (one of the group suspension). Seconds, such as `"600s"`. */
+  /** Idle time before suspend, 60s-604800s (one of the group `suspension`). Seconds, such as `"600s"`. */
   suspend_timeout_duration?: string | undefined;
   /** What this version does not know. */
   [unknown: string]: unknown;

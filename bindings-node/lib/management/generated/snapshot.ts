@@ -45,11 +45,11 @@ export interface MonthlySchedule {
 export interface ScheduleCadence {
   /** How long its snapshots are kept, >=1h (required). Seconds, such as `"600s"`. */
   retention?: string | undefined;
-  /** Daily cadence (one of the group cadence). */
+  /** Daily cadence (one of the group `cadence`). */
   daily_schedule?: DailySchedule | undefined;
-  /** Monthly cadence (one of the group cadence). */
+  /** Monthly cadence (one of the group `cadence`). */
   monthly_schedule?: MonthlySchedule | undefined;
-  /** Weekly cadence (one of the group cadence). */
+  /** Weekly cadence (one of the group `cadence`). */
   weekly_schedule?: WeeklySchedule | undefined;
   /** What this version does not know. */
   [unknown: string]: unknown;
@@ -99,15 +99,15 @@ export interface SnapshotScheduleOperationMetadata {
 export interface SnapshotSpec {
   /** Branch the data is taken from (required). */
   source_branch?: string | undefined;
-  /** Absolute expiry instant (one of the group expiration). RFC 3339. */
+  /** Absolute expiry instant (one of the group `expiration`). RFC 3339. */
   expire_time?: string | undefined;
-  /** True means never expires; false is invalid (one of the group expiration). */
+  /** True means never expires; false is invalid (one of the group `expiration`). */
   no_expiry?: boolean | undefined;
-  /** WAL position on the source branch (one of the group source_point). */
+  /** WAL position on the source branch (one of the group `source_point`). */
   source_branch_lsn?: string | undefined;
-  /** Instant on the source branch (one of the group source_point). RFC 3339. */
+  /** Instant on the source branch (one of the group `source_point`). RFC 3339. */
   source_branch_time?: string | undefined;
-  /** Relative lifetime from creation (one of the group expiration). Seconds, such as `"600s"`. */
+  /** Relative lifetime from creation (one of the group `expiration`). Seconds, such as `"600s"`. */
   ttl?: string | undefined;
   /** What this version does not know. */
   [unknown: string]: unknown;

@@ -45,7 +45,7 @@ export type SyncedTableSyncedTableSpecExtraColumnMaintenance =
   | "STORED_GENERATED"
   | (string & {});
 
-/** Since 0.118.0 of the SDK. A newer service may have further values. */
+/** Since 0.118.0 of the SDK; `PG_SPECIFIC_TYPE_HALFVEC` since 0.130.0; `PG_SPECIFIC_TYPE_VARCHAR` since 0.130.0. A newer service may have further values. */
 export type SyncedTableSyncedTableSpecPgSpecificType =
   | "PG_SPECIFIC_TYPE_HALFVEC"
   | "PG_SPECIFIC_TYPE_VARCHAR"
@@ -143,11 +143,11 @@ export interface SyncedTableSyncedTableSpec {
   branch?: string | undefined;
   /** Create database/schema when absent (default true). */
   create_database_objects_if_missing?: boolean | undefined;
-  /** Reuse this pipeline (one of the group pipeline). */
+  /** Reuse this pipeline (one of the group `pipeline`). */
   existing_pipeline_id?: string | undefined;
   /** Postgres-only extra columns (since 0.130.0). */
   extra_columns?: SyncedTableSyncedTableSpecExtraColumn[] | undefined;
-  /** Create a pipeline (one of the group pipeline). */
+  /** Create a pipeline (one of the group `pipeline`). */
   new_pipeline_spec?: NewPipelineSpec | undefined;
   /** Name of the database inside Postgres. */
   postgres_database?: string | undefined;

@@ -33,7 +33,7 @@ class Progress(NamedTuple):
 
 
 class _Handle(Generic[T]):
-    def __init__(self, client: Client, kind: type[Message] | None, record: dict[str, Any]) -> None:
+    def __init__(self, client: Client, kind: type[Any] | None, record: dict[str, Any]) -> None:
         self._client = client
         self._kind = kind
         self._record = record
@@ -77,7 +77,9 @@ class _Handle(Generic[T]):
 
     def _ended(self, text: str) -> Any:
         ended = json.loads(text)
-        return None if self._kind is None or ended is None else self._kind.from_dict(ended)
+        if self._kind is None:
+            return None
+        return self._kind.from_dict(ended) if issubclass(self._kind, Message) else ended
 
 
 class Operation(_Handle[T]):

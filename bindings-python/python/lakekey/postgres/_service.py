@@ -9,7 +9,7 @@ from .. import _lakekey
 from .._client import wait
 from ._generated._async_methods import AsyncMethods
 from ._generated._methods import Methods
-from ._message import M, Message, encoded
+from ._message import M, encoded
 from ._operation import AsyncOperation, Operation
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Postgres(Methods):
         return kind.from_dict(self.call(method, arguments, timeout=timeout))
 
     def _operation(
-        self, kind: type[Message] | None, method: str, arguments: dict[str, Any], timeout: Seconds | None
+        self, kind: type[Any] | None, method: str, arguments: dict[str, Any], timeout: Seconds | None
     ) -> Operation[Any]:
         return Operation(self._client, kind, self.call(method, arguments, timeout=timeout))
 
@@ -77,7 +77,7 @@ class AsyncPostgres(AsyncMethods):
         return kind.from_dict(await self.call(method, arguments, timeout=timeout))
 
     async def _operation(
-        self, kind: type[Message] | None, method: str, arguments: dict[str, Any], timeout: Seconds | None
+        self, kind: type[Any] | None, method: str, arguments: dict[str, Any], timeout: Seconds | None
     ) -> AsyncOperation[Any]:
         return AsyncOperation(self._client, kind, await self.call(method, arguments, timeout=timeout))
 

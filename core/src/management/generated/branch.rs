@@ -5,7 +5,7 @@
 use crate::management::prelude::*;
 
 open_enum! {
-    /// Since 0.81.0 of the SDK.
+    /// Since 0.81.0 of the SDK; `DELETED` since 0.118.0.
     BranchStatusState {
         Archived = "ARCHIVED",
         Deleted = "DELETED",
@@ -47,11 +47,11 @@ message! {
 message! {
     /// Since 0.81.0 of the SDK.
     BranchSpec {
-        /// Absolute expiry instant (one of the group expiration).
+        /// Absolute expiry instant (one of the group `expiration`).
         expire_time: Timestamp,
         /// Blocks delete and reset while true.
         is_protected: bool,
-        /// True means never expires; false is invalid (one of the group expiration).
+        /// True means never expires; false is invalid (one of the group `expiration`).
         no_expiry: bool,
         /// Parent branch; default branch when omitted (cannot be changed later).
         source_branch: String,
@@ -61,7 +61,7 @@ message! {
         source_branch_time: Timestamp,
         /// Restore from this AVAILABLE snapshot; excludes other source fields (cannot be changed later, since 0.130.0).
         source_snapshot: String,
-        /// Relative lifetime from creation (one of the group expiration).
+        /// Relative lifetime from creation (one of the group `expiration`).
         #[serde(with = "wire::duration")]
         ttl: Duration,
     }
@@ -97,7 +97,7 @@ message! {
         source_branch_time: Timestamp,
         /// Snapshot the branch is restored from (since 0.138.0).
         source_snapshot: String,
-        /// When current_state began.
+        /// When `current_state` began.
         state_change_time: Timestamp,
     }
 }
@@ -184,7 +184,6 @@ impl Postgres {
 
 impl Request<Operation<Branch>, CreateBranch> {
     /// Changes a resource of this id that is there already, in place of failing.
-    #[must_use]
     pub fn replace_existing(self, replace_existing: bool) -> Self {
         self.set("replace_existing", replace_existing)
     }
@@ -192,7 +191,6 @@ impl Request<Operation<Branch>, CreateBranch> {
 
 impl Request<Operation<()>, DeleteBranch> {
     /// Deletes for good, with no way back.
-    #[must_use]
     pub fn purge(self, purge: bool) -> Self {
         self.set("purge", purge)
     }
@@ -200,13 +198,11 @@ impl Request<Operation<()>, DeleteBranch> {
 
 impl Pager<Branch, ListBranches> {
     /// The most items of one page.
-    #[must_use]
     pub fn page_size(self, page_size: i64) -> Self {
         self.set("page_size", page_size)
     }
 
     /// Lists what was deleted and can still be restored as well.
-    #[must_use]
     pub fn show_deleted(self, show_deleted: bool) -> Self {
         self.set("show_deleted", show_deleted)
     }
@@ -214,7 +210,6 @@ impl Pager<Branch, ListBranches> {
 
 impl Request<Operation<Branch>, UpdateBranch> {
     /// The paths to change, joined by commas; without it they follow from what is set.
-    #[must_use]
     pub fn update_mask(self, update_mask: &str) -> Self {
         self.set("update_mask", update_mask)
     }

@@ -135,8 +135,7 @@ impl Postgres {
 }
 
 impl Request<Operation<CdfConfig>, CreateCdfConfig> {
-    /// The new resource's id; without one the service makes it, and a create whose answer is lost cannot be repeated.
-    #[must_use]
+    /// The new resource's id. Without it the service makes one, and the call is never repeated.
     pub fn cdf_config_id(self, cdf_config_id: &str) -> Self {
         self.set("cdf_config_id", cdf_config_id)
     }
@@ -144,7 +143,6 @@ impl Request<Operation<CdfConfig>, CreateCdfConfig> {
 
 impl Request<Operation<()>, DeleteCdfConfig> {
     /// Deletes what depends on it as well.
-    #[must_use]
     pub fn force(self, force: bool) -> Self {
         self.set("force", force)
     }
@@ -152,7 +150,6 @@ impl Request<Operation<()>, DeleteCdfConfig> {
 
 impl Pager<CdfConfig, ListCdfConfigs> {
     /// The most items of one page.
-    #[must_use]
     pub fn page_size(self, page_size: i64) -> Self {
         self.set("page_size", page_size)
     }
@@ -160,7 +157,6 @@ impl Pager<CdfConfig, ListCdfConfigs> {
 
 impl Pager<CdfStatus, ListCdfStatuses> {
     /// The most items of one page.
-    #[must_use]
     pub fn page_size(self, page_size: i64) -> Self {
         self.set("page_size", page_size)
     }

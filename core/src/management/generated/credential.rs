@@ -56,19 +56,16 @@ impl Postgres {
 
 impl Request<DatabaseCredential, GenerateDatabaseCredential> {
     /// What the credential is narrowed to.
-    #[must_use]
     pub fn claims(self, claims: &[RequestedClaims]) -> Self {
         self.set("claims", claims)
     }
 
     /// When the credential ends; in place of a ttl.
-    #[must_use]
     pub fn expire_time(self, expire_time: &Timestamp) -> Self {
         self.set("expire_time", expire_time)
     }
 
     /// How long the credential lives; the service's default is an hour.
-    #[must_use]
     pub fn ttl(self, ttl: Duration) -> Self {
         self.set("ttl", wire::seconds(ttl))
     }

@@ -47,7 +47,7 @@ message! {
         jwt_cache_max_lifetime: Duration,
         /// JSON path of role claim (default .sub).
         jwt_role_claim_key: String,
-        /// Whether OpenAPI documents are served.
+        /// Whether `OpenAPI` documents are served.
         openapi_mode: OpenApiMode,
         /// CORS origins, * for any.
         server_cors_allowed_origins: Vec<String>,
@@ -75,7 +75,7 @@ message! {
         jwt_cache_max_lifetime: Duration,
         /// JSON path of role claim (default .sub).
         jwt_role_claim_key: String,
-        /// Whether OpenAPI documents are served.
+        /// Whether `OpenAPI` documents are served.
         openapi_mode: OpenApiMode,
         /// CORS origins, * for any.
         server_cors_allowed_origins: Vec<String>,
@@ -97,7 +97,7 @@ message! {
 pub enum UpdateDataApi {}
 
 impl Postgres {
-    /// Turn on the PostgREST Data API for a database. Since 0.118.0 of the SDK; in private preview.
+    /// Turn on the `PostgREST` Data API for a database. Since 0.118.0 of the SDK; in private preview.
     pub fn create_data_api(&self, parent: &str, data_api: &DataApi) -> Request<Operation<DataApi>> {
         Request::new(self, &CREATE_DATA_API)
             .set("parent", parent)
@@ -128,7 +128,6 @@ impl Postgres {
 
 impl Request<Operation<DataApi>, UpdateDataApi> {
     /// The paths to change, joined by commas; without it they follow from what is set.
-    #[must_use]
     pub fn update_mask(self, update_mask: &str) -> Self {
         self.set("update_mask", update_mask)
     }

@@ -114,14 +114,12 @@ impl Postgres {
 }
 
 impl Request<Operation<Database>, CreateDatabase> {
-    /// The new resource's id; without one the service makes it, and a create whose answer is lost cannot be repeated.
-    #[must_use]
+    /// The new resource's id. Without it the service makes one, and the call is never repeated.
     pub fn database_id(self, database_id: &str) -> Self {
         self.set("database_id", database_id)
     }
 
     /// Changes a resource of this id that is there already, in place of failing.
-    #[must_use]
     pub fn replace_existing(self, replace_existing: bool) -> Self {
         self.set("replace_existing", replace_existing)
     }
@@ -129,7 +127,6 @@ impl Request<Operation<Database>, CreateDatabase> {
 
 impl Pager<Database, ListDatabases> {
     /// The most items of one page.
-    #[must_use]
     pub fn page_size(self, page_size: i64) -> Self {
         self.set("page_size", page_size)
     }
@@ -137,7 +134,6 @@ impl Pager<Database, ListDatabases> {
 
 impl Request<Operation<Database>, UpdateDatabase> {
     /// The paths to change, joined by commas; without it they follow from what is set.
-    #[must_use]
     pub fn update_mask(self, update_mask: &str) -> Self {
         self.set("update_mask", update_mask)
     }

@@ -5,7 +5,7 @@
 use crate::management::prelude::*;
 
 open_enum! {
-    /// Since 0.81.0 of the SDK.
+    /// Since 0.81.0 of the SDK; `DEGRADED` since 0.106.0.
     EndpointStatusState {
         Active = "ACTIVE",
         Degraded = "DEGRADED",
@@ -113,11 +113,11 @@ message! {
         disabled: bool,
         /// High-availability group size and readability (since 0.106.0).
         group: EndpointGroupSpec,
-        /// True turns off scale to zero (one of the group suspension).
+        /// True turns off scale to zero (one of the group `suspension`).
         no_suspension: bool,
         /// Compute settings.
         settings: EndpointSettings,
-        /// Idle time before suspend, 60s-604800s (one of the group suspension).
+        /// Idle time before suspend, 60s-604800s (one of the group `suspension`).
         #[serde(with = "wire::duration")]
         suspend_timeout_duration: Duration,
     }
@@ -163,9 +163,9 @@ message! {
         autoscaling_limit_min_cu: f64,
         /// High-availability group size and readability.
         group: EndpointGroupSpec,
-        /// True turns off scale to zero (one of the group suspension, since 0.121.0).
+        /// True turns off scale to zero (one of the group `suspension`, since 0.121.0).
         no_suspension: bool,
-        /// Idle time before suspend, 60s-604800s (one of the group suspension, since 0.121.0).
+        /// Idle time before suspend, 60s-604800s (one of the group `suspension`, since 0.121.0).
         #[serde(with = "wire::duration")]
         suspend_timeout_duration: Duration,
     }
@@ -236,7 +236,6 @@ impl Postgres {
 
 impl Request<Operation<Endpoint>, CreateEndpoint> {
     /// Changes a resource of this id that is there already, in place of failing.
-    #[must_use]
     pub fn replace_existing(self, replace_existing: bool) -> Self {
         self.set("replace_existing", replace_existing)
     }
@@ -244,7 +243,6 @@ impl Request<Operation<Endpoint>, CreateEndpoint> {
 
 impl Pager<Endpoint, ListEndpoints> {
     /// The most items of one page.
-    #[must_use]
     pub fn page_size(self, page_size: i64) -> Self {
         self.set("page_size", page_size)
     }
@@ -252,7 +250,6 @@ impl Pager<Endpoint, ListEndpoints> {
 
 impl Request<Operation<Endpoint>, UpdateEndpoint> {
     /// The paths to change, joined by commas; without it they follow from what is set.
-    #[must_use]
     pub fn update_mask(self, update_mask: &str) -> Self {
         self.set("update_mask", update_mask)
     }

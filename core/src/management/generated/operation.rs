@@ -110,13 +110,13 @@ message! {
     OperationRecord {
         /// True once error or response is set; may be absent.
         done: bool,
-        /// Failure of a finished operation (one of the group result).
+        /// Failure of a finished operation (one of the group `result`).
         error: DatabricksServiceExceptionWithDetailsProto,
         /// Any-typed progress metadata.
         metadata: Object,
         /// Path to poll; segment after /operations/ is opaque.
         name: String,
-        /// Any-typed result of a finished operation (one of the group result).
+        /// Any-typed result of a finished operation (one of the group `result`).
         response: Object,
     }
 }

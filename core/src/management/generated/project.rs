@@ -61,11 +61,11 @@ message! {
         autoscaling_limit_max_cu: f64,
         /// Lower compute units; >=0.5.
         autoscaling_limit_min_cu: f64,
-        /// True turns off scale to zero (one of the group suspension).
+        /// True turns off scale to zero (one of the group `suspension`).
         no_suspension: bool,
         /// Raw Postgres settings map.
         pg_settings: BTreeMap<String, String>,
-        /// Idle time before suspend, 60s-604800s (one of the group suspension).
+        /// Idle time before suspend, 60s-604800s (one of the group `suspension`).
         #[serde(with = "wire::duration")]
         suspend_timeout_duration: Duration,
     }
@@ -195,7 +195,6 @@ impl Postgres {
 
 impl Request<Operation<()>, DeleteProject> {
     /// Deletes for good, with no way back.
-    #[must_use]
     pub fn purge(self, purge: bool) -> Self {
         self.set("purge", purge)
     }
@@ -203,13 +202,11 @@ impl Request<Operation<()>, DeleteProject> {
 
 impl Pager<Project, ListProjects> {
     /// The most items of one page.
-    #[must_use]
     pub fn page_size(self, page_size: i64) -> Self {
         self.set("page_size", page_size)
     }
 
     /// Lists what was deleted and can still be restored as well.
-    #[must_use]
     pub fn show_deleted(self, show_deleted: bool) -> Self {
         self.set("show_deleted", show_deleted)
     }
@@ -217,7 +214,6 @@ impl Pager<Project, ListProjects> {
 
 impl Request<Operation<Project>, UpdateProject> {
     /// The paths to change, joined by commas; without it they follow from what is set.
-    #[must_use]
     pub fn update_mask(self, update_mask: &str) -> Self {
         self.set("update_mask", update_mask)
     }

@@ -174,13 +174,11 @@ impl Postgres {
 
 impl Request<Operation<Role>, CreateRole> {
     /// Changes a resource of this id that is there already, in place of failing.
-    #[must_use]
     pub fn replace_existing(self, replace_existing: bool) -> Self {
         self.set("replace_existing", replace_existing)
     }
 
-    /// The new resource's id; without one the service makes it, and a create whose answer is lost cannot be repeated.
-    #[must_use]
+    /// The new resource's id. Without it the service makes one, and the call is never repeated.
     pub fn role_id(self, role_id: &str) -> Self {
         self.set("role_id", role_id)
     }
@@ -188,7 +186,6 @@ impl Request<Operation<Role>, CreateRole> {
 
 impl Request<Operation<()>, DeleteRole> {
     /// Whom the role's objects belong to afterwards.
-    #[must_use]
     pub fn reassign_owned_to(self, reassign_owned_to: &str) -> Self {
         self.set("reassign_owned_to", reassign_owned_to)
     }
@@ -196,7 +193,6 @@ impl Request<Operation<()>, DeleteRole> {
 
 impl Pager<Role, ListRoles> {
     /// The most items of one page.
-    #[must_use]
     pub fn page_size(self, page_size: i64) -> Self {
         self.set("page_size", page_size)
     }
@@ -204,7 +200,6 @@ impl Pager<Role, ListRoles> {
 
 impl Request<Operation<Role>, UpdateRole> {
     /// The paths to change, joined by commas; without it they follow from what is set.
-    #[must_use]
     pub fn update_mask(self, update_mask: &str) -> Self {
         self.set("update_mask", update_mask)
     }

@@ -54,11 +54,11 @@ message! {
         /// How long its snapshots are kept, >=1h (required).
         #[serde(with = "wire::duration")]
         retention: Duration,
-        /// Daily cadence (one of the group cadence).
+        /// Daily cadence (one of the group `cadence`).
         daily_schedule: DailySchedule,
-        /// Monthly cadence (one of the group cadence).
+        /// Monthly cadence (one of the group `cadence`).
         monthly_schedule: MonthlySchedule,
-        /// Weekly cadence (one of the group cadence).
+        /// Weekly cadence (one of the group `cadence`).
         weekly_schedule: WeeklySchedule,
     }
 }
@@ -108,15 +108,15 @@ message! {
     SnapshotSpec {
         /// Branch the data is taken from (required).
         source_branch: String,
-        /// Absolute expiry instant (one of the group expiration).
+        /// Absolute expiry instant (one of the group `expiration`).
         expire_time: Timestamp,
-        /// True means never expires; false is invalid (one of the group expiration).
+        /// True means never expires; false is invalid (one of the group `expiration`).
         no_expiry: bool,
-        /// WAL position on the source branch (one of the group source_point).
+        /// WAL position on the source branch (one of the group `source_point`).
         source_branch_lsn: String,
-        /// Instant on the source branch (one of the group source_point).
+        /// Instant on the source branch (one of the group `source_point`).
         source_branch_time: Timestamp,
-        /// Relative lifetime from creation (one of the group expiration).
+        /// Relative lifetime from creation (one of the group `expiration`).
         #[serde(with = "wire::duration")]
         ttl: Duration,
     }
@@ -207,7 +207,6 @@ impl Postgres {
 
 impl Pager<Snapshot, ListSnapshots> {
     /// The most items of one page.
-    #[must_use]
     pub fn page_size(self, page_size: i64) -> Self {
         self.set("page_size", page_size)
     }
@@ -215,7 +214,6 @@ impl Pager<Snapshot, ListSnapshots> {
 
 impl Request<Operation<SnapshotSchedule>, UpdateSnapshotSchedule> {
     /// The paths to change, joined by commas; without it they follow from what is set.
-    #[must_use]
     pub fn update_mask(self, update_mask: &str) -> Self {
         self.set("update_mask", update_mask)
     }

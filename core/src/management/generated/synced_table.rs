@@ -58,7 +58,7 @@ open_enum! {
 }
 
 open_enum! {
-    /// Since 0.118.0 of the SDK.
+    /// Since 0.118.0 of the SDK; `PG_SPECIFIC_TYPE_HALFVEC` since 0.130.0; `PG_SPECIFIC_TYPE_VARCHAR` since 0.130.0.
     SyncedTableSyncedTableSpecPgSpecificType {
         Halfvec = "PG_SPECIFIC_TYPE_HALFVEC",
         Varchar = "PG_SPECIFIC_TYPE_VARCHAR",
@@ -164,11 +164,11 @@ message! {
         branch: String,
         /// Create database/schema when absent (default true).
         create_database_objects_if_missing: bool,
-        /// Reuse this pipeline (one of the group pipeline).
+        /// Reuse this pipeline (one of the group `pipeline`).
         existing_pipeline_id: String,
         /// Postgres-only extra columns (since 0.130.0).
         extra_columns: Vec<SyncedTableSyncedTableSpecExtraColumn>,
-        /// Create a pipeline (one of the group pipeline).
+        /// Create a pipeline (one of the group `pipeline`).
         new_pipeline_spec: NewPipelineSpec,
         /// Name of the database inside Postgres.
         postgres_database: String,

@@ -6,6 +6,7 @@ use super::{Bench, refused};
 use crate::clock::Clock;
 use crate::code::Code;
 use crate::http::scripted::{Reply, ok, status};
+use crate::management::{Branch, Role, WaitOptions};
 
 const CREATED: &str = "2026-01-02T03:04:05Z";
 const LONG_AGO: &str = "2026-01-02T03:03:05Z";
@@ -33,10 +34,13 @@ async fn a_create_is_found_again_by_its_id() {
         let bench = losing(CREATED, there);
         let creating = bench
             .postgres
-            .create_branch("projects/p", &Default::default(), "b");
+            .create_branch("projects/p", &Branch::default(), "b");
         let mut creating = bench.run(creating.into_future()).await.unwrap();
         assert_eq!(creating.resource(), Some("projects/p/branches/b"));
-        let branch = bench.run(creating.wait(Default::default())).await.unwrap();
+        let branch = bench
+            .run(creating.wait(WaitOptions::default()))
+            .await
+            .unwrap();
         assert_eq!(branch.name.as_deref(), Some("projects/p/branches/b"));
         assert_eq!(
             bench
@@ -56,7 +60,7 @@ async fn what_was_there_before_is_no_answer_that_was_lost() {
     });
     let creating = bench
         .postgres
-        .create_branch("projects/p", &Default::default(), "b");
+        .create_branch("projects/p", &Branch::default(), "b");
     let error = bench.run(creating.into_future()).await.unwrap_err();
     assert_eq!(
         (error.code(), error.api_code()),
@@ -65,7 +69,7 @@ async fn what_was_there_before_is_no_answer_that_was_lost() {
     let bench = Bench::new(|_, _| refused(409, "ALREADY_EXISTS", "already exists"));
     let creating = bench
         .postgres
-        .create_branch("projects/p", &Default::default(), "b");
+        .create_branch("projects/p", &Branch::default(), "b");
     bench.run(creating.into_future()).await.unwrap_err();
     assert_eq!(bench.asked().len(), 1, "asked once, refused once");
 }
@@ -81,12 +85,12 @@ async fn a_create_without_an_id_of_ours_is_sent_once() {
         let bench = Bench::new(move |_, _| reply());
         let creating = bench
             .postgres
-            .create_role("projects/p/branches/b", &Default::default());
+            .create_role("projects/p/branches/b", &Role::default());
         bench.run(creating.into_future()).await.unwrap_err();
         assert_eq!(bench.asked().len(), 1);
         let creating = bench
             .postgres
-            .create_role("projects/p/branches/b", &Default::default())
+            .create_role("projects/p/branches/b", &Role::default())
             .role_id("r");
         bench.run(creating.into_future()).await.unwrap_err();
         assert!(bench.asked().len() > 2, "with an id it may be");
@@ -113,7 +117,10 @@ async fn a_delete_whose_answer_was_lost_is_done() {
         )
         .await
         .unwrap();
-    bench.run(deleting.wait(Default::default())).await.unwrap();
+    bench
+        .run(deleting.wait(WaitOptions::default()))
+        .await
+        .unwrap();
     let bench = Bench::new(|_, _| refused(404, "NOT_FOUND", "branch id not found"));
     let deleting = bench.postgres.delete_branch("projects/p/branches/b");
     let error = bench.run(deleting.into_future()).await.unwrap_err();

@@ -10,7 +10,6 @@ mod operations;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -68,8 +67,9 @@ impl Bench {
             .await
     }
 
-    fn now(&self) -> Duration {
-        Duration::from_millis(self.clock.now().boot_ms)
+    /// Milliseconds since boot.
+    fn now(&self) -> u64 {
+        self.clock.now().boot_ms
     }
 
     /// `POST /api/2.0/postgres/x?query {body}` of each request.

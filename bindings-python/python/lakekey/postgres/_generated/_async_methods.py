@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from .._mask import Mask
-    from .._message import M, Message
+    from .._message import M
     from .._operation import AsyncOperation
     from . import AccessControlRequest, RequestedClaims
 
@@ -47,7 +47,7 @@ class AsyncMethods:
             self, kind: type[M], method: str, arguments: dict[str, Any], timeout: Seconds | None
         ) -> M: ...
         async def _operation(
-            self, kind: type[Message] | None, method: str, arguments: dict[str, Any], timeout: Seconds | None
+            self, kind: type[Any] | None, method: str, arguments: dict[str, Any], timeout: Seconds | None
         ) -> AsyncOperation[Any]: ...
         def _pages(
             self, kind: type[M], method: str, items: str, arguments: dict[str, Any], timeout: Seconds | None
@@ -88,7 +88,7 @@ class AsyncMethods:
     async def create_data_api(
         self, parent: str, data_api: DataApi, *, timeout: Seconds | None = None
     ) -> AsyncOperation[DataApi]:
-        """Turn on the PostgREST Data API for a database. Since 0.118.0 of the SDK; in private preview."""
+        """Turn on the `PostgREST` Data API for a database. Since 0.118.0 of the SDK; in private preview."""
         return await self._operation(DataApi, "create_data_api", {"parent": parent, "data_api": data_api}, timeout)
 
     async def create_database(
@@ -280,7 +280,7 @@ class AsyncMethods:
 
     async def get_operation(self, name: str, *, timeout: Seconds | None = None) -> AsyncOperation[Any]:
         """Read a long-running operation. Since 0.81.0 of the SDK."""
-        return await self._operation(None, "get_operation", {"name": name}, timeout)
+        return await self._operation(dict, "get_operation", {"name": name}, timeout)
 
     async def get_project(self, name: str, *, timeout: Seconds | None = None) -> Project:
         """Read one project. Since 0.81.0 of the SDK."""

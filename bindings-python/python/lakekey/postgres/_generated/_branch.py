@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class BranchStatusState(OpenEnum):
-    """Since 0.81.0 of the SDK."""
+    """Since 0.81.0 of the SDK; `DELETED` since 0.118.0."""
 
     ARCHIVED = "ARCHIVED"
     DELETED = "DELETED"
@@ -42,11 +42,11 @@ class BranchSpec(Message):
     }
 
     expire_time: datetime | None = None
-    """Absolute expiry instant (one of the group expiration)."""
+    """Absolute expiry instant (one of the group `expiration`)."""
     is_protected: bool | None = None
     """Blocks delete and reset while true."""
     no_expiry: bool | None = None
-    """True means never expires; false is invalid (one of the group expiration)."""
+    """True means never expires; false is invalid (one of the group `expiration`)."""
     source_branch: str | None = None
     """Parent branch; default branch when omitted (cannot be changed later)."""
     source_branch_lsn: str | None = None
@@ -56,7 +56,7 @@ class BranchSpec(Message):
     source_snapshot: str | None = None
     """Restore from this AVAILABLE snapshot; excludes other source fields (cannot be changed later, since 0.130.0)."""
     ttl: timedelta | None = None
-    """Relative lifetime from creation (one of the group expiration)."""
+    """Relative lifetime from creation (one of the group `expiration`)."""
 
 
 class BranchStatus(Message):
@@ -102,7 +102,7 @@ class BranchStatus(Message):
     source_snapshot: str | None = None
     """Snapshot the branch is restored from (since 0.138.0)."""
     state_change_time: datetime | None = None
-    """When current_state began."""
+    """When `current_state` began."""
 
 
 class InitialBranchSpec(Message):

@@ -44,7 +44,7 @@ class DataApiDataApiSpec(Message):
     jwt_role_claim_key: str | None = None
     """JSON path of role claim (default .sub)."""
     openapi_mode: OpenApiMode | None = None
-    """Whether OpenAPI documents are served."""
+    """Whether `OpenAPI` documents are served."""
     server_cors_allowed_origins: list[str] | None = None
     """CORS origins, * for any."""
     server_timing_enabled: bool | None = None
@@ -77,7 +77,7 @@ class DataApiDataApiStatus(Message):
     jwt_role_claim_key: str | None = None
     """JSON path of role claim (default .sub)."""
     openapi_mode: OpenApiMode | None = None
-    """Whether OpenAPI documents are served."""
+    """Whether `OpenAPI` documents are served."""
     server_cors_allowed_origins: list[str] | None = None
     """CORS origins, * for any."""
     server_timing_enabled: bool | None = None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class EndpointStatusState(OpenEnum):
-    """Since 0.81.0 of the SDK."""
+    """Since 0.81.0 of the SDK; `DEGRADED` since 0.106.0."""
 
     ACTIVE = "ACTIVE"
     DEGRADED = "DEGRADED"
@@ -118,11 +118,11 @@ class EndpointSpec(Message):
     group: EndpointGroupSpec | None = None
     """High-availability group size and readability (since 0.106.0)."""
     no_suspension: bool | None = None
-    """True turns off scale to zero (one of the group suspension)."""
+    """True turns off scale to zero (one of the group `suspension`)."""
     settings: EndpointSettings | None = None
     """Compute settings."""
     suspend_timeout_duration: timedelta | None = None
-    """Idle time before suspend, 60s-604800s (one of the group suspension)."""
+    """Idle time before suspend, 60s-604800s (one of the group `suspension`)."""
 
 
 class EndpointStatus(Message):
@@ -184,9 +184,9 @@ class InitialEndpointSpec(Message):
     group: EndpointGroupSpec | None = None
     """High-availability group size and readability."""
     no_suspension: bool | None = None
-    """True turns off scale to zero (one of the group suspension, since 0.121.0)."""
+    """True turns off scale to zero (one of the group `suspension`, since 0.121.0)."""
     suspend_timeout_duration: timedelta | None = None
-    """Idle time before suspend, 60s-604800s (one of the group suspension, since 0.121.0)."""
+    """Idle time before suspend, 60s-604800s (one of the group `suspension`, since 0.121.0)."""
 
 
 class Endpoint(Message):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from .._mask import Mask
-    from .._message import M, Message
+    from .._message import M
     from .._operation import Operation
     from . import AccessControlRequest, RequestedClaims
 
@@ -47,7 +47,7 @@ class Methods:
             self, kind: type[M], method: str, arguments: dict[str, Any], timeout: Seconds | None
         ) -> M: ...
         def _operation(
-            self, kind: type[Message] | None, method: str, arguments: dict[str, Any], timeout: Seconds | None
+            self, kind: type[Any] | None, method: str, arguments: dict[str, Any], timeout: Seconds | None
         ) -> Operation[Any]: ...
         def _pages(
             self, kind: type[M], method: str, items: str, arguments: dict[str, Any], timeout: Seconds | None
@@ -86,7 +86,7 @@ class Methods:
         return self._operation(CdfConfig, "create_cdf_config", arguments, timeout)
 
     def create_data_api(self, parent: str, data_api: DataApi, *, timeout: Seconds | None = None) -> Operation[DataApi]:
-        """Turn on the PostgREST Data API for a database. Since 0.118.0 of the SDK; in private preview."""
+        """Turn on the `PostgREST` Data API for a database. Since 0.118.0 of the SDK; in private preview."""
         return self._operation(DataApi, "create_data_api", {"parent": parent, "data_api": data_api}, timeout)
 
     def create_database(
@@ -275,7 +275,7 @@ class Methods:
 
     def get_operation(self, name: str, *, timeout: Seconds | None = None) -> Operation[Any]:
         """Read a long-running operation. Since 0.81.0 of the SDK."""
-        return self._operation(None, "get_operation", {"name": name}, timeout)
+        return self._operation(dict, "get_operation", {"name": name}, timeout)
 
     def get_project(self, name: str, *, timeout: Seconds | None = None) -> Project:
         """Read one project. Since 0.81.0 of the SDK."""

@@ -40,11 +40,11 @@ class ProjectDefaultEndpointSettings(Message):
     autoscaling_limit_min_cu: float | None = None
     """Lower compute units; >=0.5."""
     no_suspension: bool | None = None
-    """True turns off scale to zero (one of the group suspension)."""
+    """True turns off scale to zero (one of the group `suspension`)."""
     pg_settings: dict[str, str] | None = None
     """Raw Postgres settings map."""
     suspend_timeout_duration: timedelta | None = None
-    """Idle time before suspend, 60s-604800s (one of the group suspension)."""
+    """Idle time before suspend, 60s-604800s (one of the group `suspension`)."""
 
 
 class ProjectOperationMetadata(Message):

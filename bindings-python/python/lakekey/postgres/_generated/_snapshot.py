@@ -80,15 +80,15 @@ class SnapshotSpec(Message):
     source_branch: str | None = None
     """Branch the data is taken from (required)."""
     expire_time: datetime | None = None
-    """Absolute expiry instant (one of the group expiration)."""
+    """Absolute expiry instant (one of the group `expiration`)."""
     no_expiry: bool | None = None
-    """True means never expires; false is invalid (one of the group expiration)."""
+    """True means never expires; false is invalid (one of the group `expiration`)."""
     source_branch_lsn: str | None = None
-    """WAL position on the source branch (one of the group source_point)."""
+    """WAL position on the source branch (one of the group `source_point`)."""
     source_branch_time: datetime | None = None
-    """Instant on the source branch (one of the group source_point)."""
+    """Instant on the source branch (one of the group `source_point`)."""
     ttl: timedelta | None = None
-    """Relative lifetime from creation (one of the group expiration)."""
+    """Relative lifetime from creation (one of the group `expiration`)."""
 
 
 class SnapshotStatus(Message):
@@ -145,11 +145,11 @@ class ScheduleCadence(Message):
     retention: timedelta | None = None
     """How long its snapshots are kept, >=1h (required)."""
     daily_schedule: DailySchedule | None = None
-    """Daily cadence (one of the group cadence)."""
+    """Daily cadence (one of the group `cadence`)."""
     monthly_schedule: MonthlySchedule | None = None
-    """Monthly cadence (one of the group cadence)."""
+    """Monthly cadence (one of the group `cadence`)."""
     weekly_schedule: WeeklySchedule | None = None
-    """Weekly cadence (one of the group cadence)."""
+    """Weekly cadence (one of the group `cadence`)."""
 
 
 class Snapshot(Message):

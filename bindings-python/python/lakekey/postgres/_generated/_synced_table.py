@@ -62,7 +62,7 @@ class SyncedTableSyncedTableSpecExtraColumnMaintenance(OpenEnum):
 
 
 class SyncedTableSyncedTableSpecPgSpecificType(OpenEnum):
-    """Since 0.118.0 of the SDK."""
+    """Since 0.118.0 of the SDK; `PG_SPECIFIC_TYPE_HALFVEC` since 0.130.0; `PG_SPECIFIC_TYPE_VARCHAR` since 0.130.0."""
 
     PG_SPECIFIC_TYPE_HALFVEC = "PG_SPECIFIC_TYPE_HALFVEC"
     PG_SPECIFIC_TYPE_VARCHAR = "PG_SPECIFIC_TYPE_VARCHAR"
@@ -216,11 +216,11 @@ class SyncedTableSyncedTableSpec(Message):
     create_database_objects_if_missing: bool | None = None
     """Create database/schema when absent (default true)."""
     existing_pipeline_id: str | None = None
-    """Reuse this pipeline (one of the group pipeline)."""
+    """Reuse this pipeline (one of the group `pipeline`)."""
     extra_columns: list[SyncedTableSyncedTableSpecExtraColumn] | None = None
     """Postgres-only extra columns (since 0.130.0)."""
     new_pipeline_spec: NewPipelineSpec | None = None
-    """Create a pipeline (one of the group pipeline)."""
+    """Create a pipeline (one of the group `pipeline`)."""
     postgres_database: str | None = None
     """Name of the database inside Postgres."""
     primary_key_columns: list[str] | None = None
