@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use lakekey_emulator::{Emulator, Options};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -167,30 +168,6 @@ fn no_network_starts_no_program_and_sends_nothing() {
 }
 
 #[test]
-fn describe_asks_for_a_token_unless_told_not_to() {
-    let home = home("");
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let host = format!("http://{port}");
-    let env = [
-        ("DATABRICKS_HOST", host.as_str()),
-        ("DATABRICKS_CLIENT_ID", "sp"),
-        ("DATABRICKS_CLIENT_SECRET", "planted"),
-    ];
-    let start = Instant::now();
-    let output = lakekey(
-        &home,
-        &env,
-        &["describe", "--timeout", "2s", "--output", "json"],
-    );
-    assert!(start.elapsed() < Duration::from_secs(8));
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(json(&output)["error"]["slug"], "HTTP_CONNECT", "{output:?}");
-}
-
-#[test]
 fn env_gives_a_child_the_same_identity() {
     let home = home(FILE);
     let masked = lakekey(&home, &[], &["env", "--profile", "m2m"]);
@@ -232,45 +209,253 @@ fn env_gives_a_child_the_same_identity() {
     assert_eq!(json(&again)["workspace_id"], "7");
 }
 
-#[test]
-fn troubles_on_the_way_have_a_code_a_hint_and_a_bound() {
-    let home = home("");
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    // Takes connections and speaks no TLS.
-    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
-    let plain_at = format!("https://{}", plain.local_addr().unwrap());
+/// A folder with one program, of the size of the real Databricks CLI unless it is to be a legacy one.
+fn programs(name: &str, script: &str, size: usize) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(name);
+    let text = format!("#!/bin/sh\n{script}\nexit 0\n{}", "#".repeat(size));
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+const REAL: usize = 1024 * 1024;
+const VERSION: &str = r#"[ $1 = version ] && echo '{"Major":0,"Minor":300,"Patch":0}' && exit 0"#;
+
+/// A local Lakebase without Postgres, and its host.
+fn workspace() -> (tokio::runtime::Runtime, Emulator, String) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let started = Emulator::start(Options::control_plane_only());
+    let emulator = runtime.block_on(started).unwrap();
+    let host = emulator.urls().control.clone();
+    (runtime, emulator, host)
+}
+
+/// A port that answers every connection with these bytes; none: with silence.
+fn port(answer: Option<&'static [u8]>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
-        for stream in plain.incoming().flatten() {
-            let _ = std::io::Write::write_all(&mut &stream, b"no TLS here\n");
+        let mut open = Vec::new();
+        for stream in listener.incoming().flatten() {
+            if let Some(answer) = answer {
+                // The client may be gone already.
+                let _ = std::io::Write::write_all(&mut &stream, answer);
+            }
+            open.push(stream);
         }
     });
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let silent_at = format!("http://{}", silent.local_addr().unwrap());
-    let proxy = format!("http://{nobody}");
-    for (host, proxy, slug) in [
-        (plain_at.as_str(), None, "HTTP_TLS"),
-        ("https://w.example.com", Some(proxy.as_str()), "HTTP_PROXY"),
-        (silent_at.as_str(), None, "HTTP_TIMEOUT"),
+    address
+}
+
+#[test]
+fn each_trouble_has_one_code_and_a_hint_within_its_time() {
+    let home = home("");
+    let (_runtime, _emulator, workspace) = workspace();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let nobody = nobody.unwrap().to_string();
+    let no_tls = format!("https://{}", port(Some(b"no TLS here\n")));
+    let silent = format!("http://{}", port(None));
+    let proxy_gone = format!("http://{nobody}");
+    let proxy_refuses = port(Some(
+        b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n",
+    ));
+    let proxy_refuses = format!("http://user:planted@{proxy_refuses}");
+    let refresh =
+        "Error: A new access token could not be retrieved because the refresh token is invalid.";
+    let cli = |answer: &str| programs("databricks", &format!("{VERSION}\n{answer}"), REAL);
+    let ended = cli(&format!("echo '{refresh}' >&2; exit 1"));
+    let hangs = cli("exec /bin/sleep 60");
+    let garbled = cli("echo planted");
+    let legacy = programs("databricks", "echo 'Version 0.18.0'", 0);
+    let old = programs("databricks", "echo 'Databricks CLI v0.99.0'", REAL);
+    let none = tempfile::tempdir().unwrap();
+    let secret = [
+        (
+            "DATABRICKS_CLIENT_ID",
+            "00000000-0000-4000-8000-000000000001",
+        ),
+        ("DATABRICKS_CLIENT_SECRET", "planted"),
+    ];
+    let login = ("DATABRICKS_AUTH_TYPE", "databricks-cli");
+    let at = |host: &'_ str| ("DATABRICKS_HOST".to_owned(), host.to_owned());
+    let path = |folder: &TempDir| ("PATH".to_owned(), folder.path().display().to_string());
+    let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        pairs.iter().map(own).collect()
+    };
+    let far = "https://w.example.com";
+    for (what, env, slug, hint) in [
+        (
+            "a wrong secret",
+            [vec![at(&workspace)], owned(&secret)].concat(),
+            "AUTH_DENIED",
+            "client_secret (from DATABRICKS_CLIENT_SECRET",
+        ),
+        (
+            "a wrong token",
+            [
+                vec![at(&workspace)],
+                owned(&[("DATABRICKS_TOKEN", "planted\n")]),
+            ]
+            .concat(),
+            "CONFIG_INVALID",
+            "without what surrounds it",
+        ),
+        (
+            "a login that ended",
+            vec![at(&workspace), path(&ended)],
+            "AUTH_DENIED",
+            "databricks auth login --host",
+        ),
+        (
+            "no CLI",
+            [vec![at(&workspace), path(&none)], owned(&[login])].concat(),
+            "AUTH_NOT_CONFIGURED",
+            "Install the Databricks CLI",
+        ),
+        (
+            "the legacy CLI",
+            [vec![at(&workspace), path(&legacy)], owned(&[login])].concat(),
+            "AUTH_NOT_CONFIGURED",
+            "Install the Databricks CLI",
+        ),
+        (
+            "an old CLI",
+            [vec![at(&workspace), path(&old)], owned(&[login])].concat(),
+            "AUTH_NOT_CONFIGURED",
+            "Install the current Databricks CLI",
+        ),
+        (
+            "a CLI that hangs",
+            vec![at(&workspace), path(&hangs)],
+            "TIMEOUT",
+            "see what it waits for",
+        ),
+        (
+            "a CLI that prints something else",
+            vec![at(&workspace), path(&garbled)],
+            "AUTH_FAILED",
+            "see whether it prints JSON",
+        ),
+        (
+            "a host that is not there",
+            [vec![at(&format!("http://{nobody}"))], owned(&secret)].concat(),
+            "HTTP_CONNECT",
+            "",
+        ),
+        (
+            "a host that says nothing",
+            [vec![at(&silent)], owned(&secret)].concat(),
+            "HTTP_TIMEOUT",
+            "",
+        ),
+        (
+            "a host without TLS",
+            [vec![at(&no_tls)], owned(&secret)].concat(),
+            "HTTP_TLS",
+            "",
+        ),
+        (
+            "a proxy that is gone",
+            [
+                vec![at(far)],
+                owned(&secret),
+                owned(&[("HTTPS_PROXY", &proxy_gone)]),
+            ]
+            .concat(),
+            "HTTP_PROXY",
+            "",
+        ),
+        (
+            "a proxy that refuses",
+            [
+                vec![at(far)],
+                owned(&secret),
+                owned(&[("HTTPS_PROXY", &proxy_refuses)]),
+            ]
+            .concat(),
+            "HTTP_PROXY",
+            "",
+        ),
+        (
+            "an account console",
+            [
+                vec![at("https://accounts.cloud.databricks.com")],
+                owned(&secret),
+            ]
+            .concat(),
+            "AUTH_ACCOUNT_HOST",
+            "the workspace that owns",
+        ),
+        (
+            "a user name in the host",
+            [vec![at("https://u:planted@w")], owned(&secret)].concat(),
+            "CONFIG_INVALID",
+            "by their own attributes",
+        ),
     ] {
-        let mut env = vec![
-            ("DATABRICKS_HOST", host),
-            ("DATABRICKS_CLIENT_ID", "sp"),
-            ("DATABRICKS_CLIENT_SECRET", "planted"),
-        ];
-        env.extend(proxy.map(|proxy| ("HTTPS_PROXY", proxy)));
+        let env: Vec<(&str, &str)> = env
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         let start = Instant::now();
         let output = lakekey(
             &home,
             &env,
             &["describe", "--timeout", "2s", "--output", "json"],
         );
-        assert!(start.elapsed() < Duration::from_secs(8), "{slug}");
-        assert_eq!(output.status.code(), Some(1));
+        assert!(start.elapsed() < Duration::from_secs(8), "{what}");
+        assert_eq!(output.status.code(), Some(1), "{what}");
         let error = &json(&output)["error"];
-        assert_eq!(error["slug"], slug, "{error}");
-        assert!(error["hint"].is_string(), "{error}");
+        assert_eq!(error["slug"], slug, "{what}: {error}");
+        let given = error["hint"].as_str().unwrap_or_default();
+        assert!(!given.is_empty() && given.contains(hint), "{what}: {error}");
     }
+}
+
+#[test]
+fn describe_shows_whom_it_slid_to_and_why() {
+    let home = home("");
+    let (_runtime, _emulator, workspace) = workspace();
+    let token =
+        r#"{"access_token":"planted-user","token_type":"Bearer","expiry":"2999-01-01T00:00:00Z"}"#;
+    let cli = programs("databricks", &format!("{VERSION}\necho '{token}'"), REAL);
+    let path = cli.path().display().to_string();
+    let env = [
+        ("DATABRICKS_HOST", workspace.as_str()),
+        (
+            "DATABRICKS_CLIENT_ID",
+            "00000000-0000-4000-8000-000000000001",
+        ),
+        ("DATABRICKS_CLIENT_SECRET", "planted"),
+        ("PATH", path.as_str()),
+    ];
+    let output = lakekey(&home, &env, &["describe", "--output", "json"]);
+    assert!(output.status.success(), "{output:?}");
+    let shown = json(&output);
+    assert_eq!(shown["auth_type"], "databricks-cli");
+    let refused = |auth_type: &str| {
+        let tried = shown["tried"].as_array().unwrap();
+        let found = tried.iter().find(|tried| tried["auth_type"] == auth_type);
+        found.unwrap()["reason"].as_str().unwrap().to_owned()
+    };
+    let reason = refused("oauth-m2m");
+    assert!(reason.contains("Client authentication failed"), "{reason}");
+    assert_eq!(refused("pat"), "no token");
+
+    let text = String::from_utf8(lakekey(&home, &env, &["describe"]).stdout).unwrap();
+    assert!(text.starts_with("auth type:  databricks-cli\n"), "{text}");
+    assert!(
+        text.contains("\n  oauth-m2m (127.0.0.1 answered POST /oidc/v1/token with 401"),
+        "{text}"
+    );
+
+    // From the configuration alone it is the first that has all it needs.
+    let alone = lakekey(
+        &home,
+        &env,
+        &["describe", "--no-network", "--output", "json"],
+    );
+    assert_eq!(json(&alone)["auth_type"], "oauth-m2m");
 }
