@@ -70,22 +70,25 @@ for (const [name, driver] of Object.entries(drivers)) {
     assert.equal(await driver()(), emulator.ready.env.PGUSER);
   });
 
-  test(`${name}: an access list, a disabled endpoint and a missing role are told within a second, with the fix`, async () => {
+  test(`${name}: an access list, a disabled endpoint and a missing role are told at once, with the fix`, async () => {
     const warm = new Client(emulator.client());
     await warm.connectParams();
     await refuseAtTheDoor("Source IP address: 192.0.2.7 is blocked by Databricks IP ACL for workspace: 42");
-    let error = await refusedWithin(1000, driver({ client: warm }));
+    // Some tens of milliseconds on a machine that has nothing else to do.
+    let error = await refusedWithin(5000, driver({ client: warm }));
     assert.ok(error instanceof LoginRefused && error.explanation.kind === "ip_blocked", error);
     assert.match(error.hint, /192\.0\.2\.7/);
     await emulator.clearFaults();
-    error = await refusedWithin(1000, driver({ client: warm, user: "nobody@example.com" }));
+    error = await refusedWithin(5000, driver({ client: warm, user: "nobody@example.com" }));
     assert.equal(error.explanation.kind, "role_missing");
     assert.match(error.hint, /databricks_create_role\('nobody@example\.com', 'USER'\)/);
     await endpoint({ action: "disable" });
     try {
-      error = await refusedWithin(1000, driver({ client: warm }));
+      error = await refusedWithin(5000, driver({ client: warm }));
       assert.equal(error.explanation.kind, "endpoint_disabled");
-      assert.equal((await emulator.counters()).logins_accepted, 0);
+      const { logins_accepted, logins_refused } = await emulator.counters();
+      assert.equal(logins_accepted, 0);
+      assert.ok(logins_refused <= 4, `${logins_refused} logins for three refusals`);
     } finally {
       await endpoint({ action: "enable" });
     }
@@ -93,7 +96,7 @@ for (const [name, driver] of Object.entries(drivers)) {
 
   test(`${name}: a budget that ends is told with its kind, what happened, and the driver's error`, async () => {
     await refuseAtTheDoor();
-    const error = await refusedWithin(3000, driver({ limitMillis: 1500 }));
+    const error = await refusedWithin(8000, driver({ limitMillis: 1500 }));
     assert.deepEqual([error.slug, error.retryable], ["LOGIN_UNAVAILABLE", true]);
     assert.match(error.message, /no login within 1\.\d s and \d+ attempts.*External authorization failed/s);
     assert.ok(error.events.some((event) => /attempt 1 at 127\.0\.0\.1 failed/.test(event)), error.events);
