@@ -1,6 +1,6 @@
 //! The README is what a newcomer believes. Its Rust is run by the part e2e, its Python and its shell lines run in
 //! `tests/python/official/test_readme.py`, its JavaScript in `tests/node/readme.test.mjs`, its Java in
-//! `tests/java/io/lakekey/DocumentationTest.java`; here stands that no block escapes.
+//! `tests/java/io/lakekey/DocumentationTest.java`, its C in `tests/c/tests/suite/readme.rs`; here stands that no block escapes.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::none;
 use super::sources::root;
 
 /// Languages of blocks that are run somewhere; `text` shows output.
-const COVERED: &[&str] = &["java", "js", "python", "rust", "sh", "text"];
+const COVERED: &[&str] = &["c", "java", "js", "python", "rust", "sh", "text"];
 
 fn languages(text: &str) -> Vec<&str> {
     let mut open = false;
@@ -37,7 +37,7 @@ fn violations(text: &str) -> Vec<String> {
 #[test]
 fn every_block_of_the_readme_is_covered_by_a_test() {
     let text = fs::read_to_string(root().join("README.md")).unwrap();
-    for needed in ["java", "js", "python", "rust", "sh"] {
+    for needed in ["c", "java", "js", "python", "rust", "sh"] {
         assert!(
             languages(&text).contains(&needed),
             "the README shows no {needed}"

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: stock pools of psycopg, pg and HikariCP, each in its own process, on tokens that live five seconds,
+//! `cargo xtask demo`: stock pools of psycopg, pg and HikariCP and a C program with libpq, each in its own process, on tokens that live five seconds,
 //! against a local Lakebase with a real Postgres that is suspended in the middle. It shows what lakekey is for, and fails when that is not true.
 
 mod app;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::child;
 use crate::emulator::Emulator;
 use crate::repo::Repo;
-use crate::setup::{artifacts, java, npm, postgres, python, tools};
+use crate::setup::{artifacts, c, java, npm, postgres, python, tools};
 use app::{App, Figures};
 use report::{Driver, Report};
 
@@ -56,6 +56,9 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     artifacts::package(repo, &environment)?;
     let packages = npm::installed(repo)?;
     let jdbc = java::demo(repo)?;
+    let [library, libpq] = c::both(repo, artifacts::Profile::Dev)?;
+    let c_app = ["xtask/demo/c_app.c", "examples/c-libpq/login.c"];
+    let c_app = c::program(repo, &c_app, &[&library, &libpq])?;
     let folder = repo.target("demo");
     fs::create_dir_all(&folder)?;
 
@@ -84,6 +87,10 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
             ),
         )?,
         App::start("pg", emulator.lend(Command::new("node").arg(&node)))?,
+        App::start(
+            "libpq",
+            c::lend(emulator.lend(&mut Command::new(c_app)), &[&library, &libpq]),
+        )?,
         App::start(
             "jdbc",
             emulator.lend(Command::new("java").arg("-cp").arg(&jdbc).arg("JdbcApp")),

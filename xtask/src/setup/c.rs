@@ -167,6 +167,44 @@ pub(crate) fn lend<'a>(command: &'a mut Command, prefixes: &[&Path]) -> &'a mut 
         .env("LD_LIBRARY_PATH", folders("lib"))
 }
 
+/// Compiles a C program of this repository and gives its path; it is called after its first source. Folders of the sources
+/// are searched for their headers.
+pub(crate) fn program(repo: &Repo, sources: &[&str], prefixes: &[&Path]) -> Result<PathBuf> {
+    tools::require(&[tools::CC, tools::PKG_CONFIG])?;
+    let sources: Vec<PathBuf> = sources.iter().map(|source| repo.path(source)).collect();
+    let name = sources
+        .first()
+        .and_then(|source| source.file_stem())
+        .context("a program without a source")?;
+    let flags = child::quietly(
+        "pkg-config of lakekey and libpq",
+        lend(&mut Command::new("pkg-config"), prefixes)
+            .args(["--cflags", "--libs", "lakekey", "libpq"]),
+    )?;
+    let program = repo.target("c").join(name);
+    let mut cc = Command::new("cc");
+    cc.args([
+        "-std=c11",
+        "-O2",
+        "-Wall",
+        "-Wextra",
+        "-Wpedantic",
+        "-Werror",
+        "-pthread",
+    ]);
+    for source in &sources {
+        if let Some(folder) = source.parent() {
+            cc.arg("-I").arg(folder);
+        }
+    }
+    cc.args(&sources)
+        .arg("-o")
+        .arg(&program)
+        .args(flags.split_whitespace());
+    child::quietly("compiling a C program", &mut cc)?;
+    Ok(program)
+}
+
 /// Cargo's static library.
 fn archive(repo: &Repo, profile: Profile) -> Result<PathBuf> {
     let mut build = artifacts::cargo(repo);

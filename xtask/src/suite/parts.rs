@@ -210,7 +210,20 @@ fn conformance(repo: &Repo) -> Result<Vec<Step>> {
         command,
         reader: Reader::Pytest,
     };
-    Ok(vec![rust, python, node, java])
+    let [library, libpq] = c::both(repo, Profile::Dev)?;
+    let steps = c::program(repo, &["tests/conformance/c/steps.c"], &[&library, &libpq])?;
+    let mut command = ready.python.python();
+    c::lend(&mut command, &[&library, &libpq])
+        .current_dir(repo.root())
+        .arg("tests/conformance/run_c.py")
+        .arg(steps)
+        .envs(ready.variables());
+    let c = Step {
+        label: "conformance c".to_owned(),
+        command,
+        reader: Reader::Pytest,
+    };
+    Ok(vec![rust, python, node, java, c])
 }
 
 fn oracle(repo: &Repo) -> Result<Vec<Step>> {

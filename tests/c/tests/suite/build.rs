@@ -59,7 +59,17 @@ pub(crate) fn library_path() -> std::ffi::OsString {
 
 /// Compiles a source file into `folder`; `packages` beside lakekey.
 pub(crate) fn compile(source: &Path, build: Build, packages: &[&str], folder: &Path) -> PathBuf {
-    let program = folder.join(source.file_stem().unwrap());
+    compile_all(&[source], build, packages, folder)
+}
+
+/// Compiles source files into one program, which is called after the first.
+pub(crate) fn compile_all(
+    sources: &[&Path],
+    build: Build,
+    packages: &[&str],
+    folder: &Path,
+) -> PathBuf {
+    let program = folder.join(sources[0].file_stem().unwrap());
     let mut cc = match build {
         Build::Cxx => Command::new("g++"),
         _ => Command::new("gcc"),
@@ -76,7 +86,7 @@ pub(crate) fn compile(source: &Path, build: Build, packages: &[&str], folder: &P
     });
     cc.args(STRICT)
         .arg("-pthread")
-        .arg(source)
+        .args(sources)
         .args(["-x", "none", "-o"])
         .arg(&program);
     let flags = ["--cflags", "--libs"].iter().chain(packages).copied();
@@ -102,7 +112,7 @@ pub(crate) fn compile(source: &Path, build: Build, packages: &[&str], folder: &P
     assert!(
         told.status.success(),
         "{}:\n{}",
-        source.display(),
+        sources[0].display(),
         String::from_utf8_lossy(&told.stderr)
     );
     program

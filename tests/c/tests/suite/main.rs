@@ -9,4 +9,5 @@ mod abi;
 mod build;
 mod example;
 mod programs;
+mod readme;
 mod world;
