@@ -10,7 +10,7 @@
 //! - the end: nobody is inside the host while it shuts down ([`gate`]);
 //! - connecting: which address to dial next and whether to try again is asked step by step ([`plan`]);
 //! - ownership: results are plain owned values ([`plain`]), shared credentials are counted ([`client::Lease`]), and a
-//!   language without destructors holds numbers ([`table`]).
+//!   language without destructors holds numbers ([`slab`]).
 
 pub mod blocking;
 pub mod call;
@@ -30,7 +30,6 @@ pub mod provider;
 pub mod runtime;
 pub mod slab;
 pub mod stats;
-pub mod table;
 pub mod version;
 
 pub use call::Call;

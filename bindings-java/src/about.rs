@@ -50,5 +50,5 @@ pub extern "system" fn has_threads<'local>(
 #[cfg(debug_assertions)]
 #[jni_mangle("io.lakekey.Native", "panicNow")]
 pub extern "system" fn panic_now<'local>(env: EnvUnowned<'local>, native: JClass<'local>) {
-    enter(env, &native, |_| panic!("asked for"))
+    enter::<()>(env, &native, |_| panic!("asked for"));
 }

@@ -11,15 +11,16 @@ use jni::refs::Global;
 use jni::sys::jlong;
 use jni::{Env, JavaVM, jni_mangle, jni_sig, jni_str};
 use jni::{EnvUnowned, objects::JClass};
-use lakekey_ffi::table::Table;
+use lakekey_ffi::slab::Slab;
 use lakekey_ffi::{Call, CancelHandle};
 
 use crate::entry::{Result, enter, guarded};
 use crate::failure::Failure;
+use crate::number::{find, keep, remove};
 use crate::text;
 
 /// The calls under way.
-static CALLS: Table<CancelHandle> = Table::new();
+static CALLS: Slab<CancelHandle> = Slab::new();
 
 /// What a call gives, as a method of the answer.
 pub(crate) trait Given: Send + 'static {
@@ -51,16 +52,16 @@ pub(crate) fn start<T: Given>(
         ))],
     )?;
     let cancel = CancelHandle::new();
-    let number = CALLS.put(cancel.clone());
+    let number = keep(&CALLS, cancel.clone())?;
     let begun = call.start(&cancel, move |outcome| {
-        CALLS.take(number);
+        remove(&CALLS, number);
         later(&vm, answer, outcome);
     });
     if let Err(error) = begun {
-        CALLS.take(number);
+        remove(&CALLS, number);
         return Err(error.into());
     }
-    Ok(jlong::try_from(number).unwrap_or(0))
+    Ok(number)
 }
 
 fn later<T: Given>(vm: &JavaVM, answer: Global<JObject<'static>>, outcome: lakekey_ffi::Result<T>) {
@@ -93,7 +94,7 @@ pub extern "system" fn cancel<'local>(
     call: jlong,
 ) {
     enter(env, &native, |_| {
-        if let Some(cancel) = u64::try_from(call).ok().and_then(|call| CALLS.take(call)) {
+        if let Some(cancel) = find(&CALLS, call) {
             cancel.cancel();
         }
         Ok(())

@@ -8,26 +8,20 @@ use jni::sys::{jint, jlong};
 use jni::{Env, EnvUnowned, jni_mangle};
 use lakekey_ffi::plain::{ConnectRequest, CredentialRequest, Options};
 use lakekey_ffi::provider::HostTokenProvider;
-use lakekey_ffi::table::Table;
-use lakekey_ffi::{Code, FfiError, Handle, glance};
+use lakekey_ffi::slab::{Held, Slab};
+use lakekey_ffi::{Handle, glance};
 
 use crate::answer::start;
 use crate::entry::{Result, enter};
+use crate::number::{find, held, keep, remove};
 use crate::provider::Callback;
 use crate::text;
 
 /// The clients that Java has not closed.
-static CLIENTS: Table<Handle> = Table::new();
+static CLIENTS: Slab<Handle> = Slab::new();
 
-pub(crate) fn client(number: jlong) -> Result<Arc<Handle>> {
-    u64::try_from(number)
-        .ok()
-        .and_then(|number| CLIENTS.get(number))
-        .ok_or_else(|| FfiError::new(Code::Closed, "the client was closed").into())
-}
-
-fn keep(handle: Handle) -> jlong {
-    jlong::try_from(CLIENTS.put(handle)).unwrap_or(0)
+pub(crate) fn client(number: jlong) -> Result<Held<'static, Handle>> {
+    held(&CLIENTS, number, "the client was closed")
 }
 
 /// Makes a client. No I/O, no thread. `settings` are names and values by turns.
@@ -58,7 +52,7 @@ pub extern "system" fn open<'local>(
             let callback = Callback::new(env, &source)?;
             Some(Arc::new(callback) as Arc<dyn HostTokenProvider>)
         };
-        Ok(keep(Handle::new(options, provider)?))
+        keep(&CLIENTS, Handle::new(options, provider)?)
     })
 }
 
@@ -72,7 +66,7 @@ pub extern "system" fn as_user<'local>(
 ) -> jlong {
     enter(env, &native, |env| {
         let token = text::required(env, "token", &token)?;
-        Ok(keep(client(number)?.as_user(token)?))
+        keep(&CLIENTS, client(number)?.as_user(token)?)
     })
 }
 
@@ -150,7 +144,7 @@ pub extern "system" fn prepare<'local>(
     enter(env, &native, |env| {
         let request = wanted(env, &texts, port, ttl, timeout)?;
         Ok(client(number)?.prepare(request)?)
-    })
+    });
 }
 
 /// `texts`: target, database, user, sslmode and sslrootcert, null where left out.
@@ -200,9 +194,10 @@ pub extern "system" fn close<'local>(
     number: jlong,
 ) {
     enter(env, &native, |_| {
-        let closed = u64::try_from(number)
-            .ok()
-            .and_then(|number| CLIENTS.take(number));
-        Ok(closed.map_or(Ok(()), |handle| handle.close())?)
-    })
+        if let Some(client) = find(&CLIENTS, number) {
+            remove(&CLIENTS, number);
+            client.close()?;
+        }
+        Ok(())
+    });
 }

@@ -43,7 +43,7 @@ pub(crate) fn enter<'local, T: Default>(
             Problem(FfiError::new(Code::InternalPanic, "a panic inside lakekey"))
         }
     };
-    let raised = env.with_env(|env| guarded(|| Ok(failure::raise(env, native, problem.0)?)));
+    let raised = env.with_env(|env| guarded(|| failure::raise(env, native, problem.0)));
     // Where even that fails, for want of memory say, what the JVM itself has pending is all there is to tell.
     drop(raised.into_outcome());
     T::default()

@@ -1,12 +1,11 @@
 //! Errors on their way to Java, where `Failure` makes exceptions of them.
 
-use jni::EnvUnowned;
 use jni::objects::{JClass, JObject, JString, JValue};
 use jni::sys::jint;
-use jni::{Env, jni_mangle, jni_sig, jni_str};
+use jni::{Env, jni_sig, jni_str};
 use lakekey_ffi::FfiError;
 
-use crate::entry::{Result, enter};
+use crate::entry::Result;
 use crate::provider::Thrown;
 use crate::text;
 
@@ -68,21 +67,4 @@ impl<'local> Failure<'local> {
             JValue::Long(self.thrown),
         ]
     }
-}
-
-/// Throws the error for an argument that cannot be used.
-#[jni_mangle("io.lakekey.Native", "refuseArgument")]
-pub extern "system" fn refuse_argument<'local>(
-    env: EnvUnowned<'local>,
-    native: JClass<'local>,
-    name: JString<'local>,
-    problem: JString<'local>,
-) {
-    enter(env, &native, |env| {
-        let (name, problem) = (
-            text::required(env, "name", &name)?,
-            text::required(env, "problem", &problem)?,
-        );
-        Err(FfiError::argument(&name, problem).into())
-    })
 }

@@ -47,9 +47,9 @@ pub extern "system" fn explain_login<'local>(
     user: JString<'local>,
     subject: JString<'local>,
 ) {
-    enter(env, &native, |env| {
+    enter::<()>(env, &native, |env| {
         Err(refused(env, &sqlstate, &message, &user, &subject)?
             .explain()
             .into())
-    })
+    });
 }

@@ -1,27 +1,22 @@
 //! A connect under way, for drivers that dial for themselves. Its public face is the class `ConnectPlan`.
 
-use std::sync::Arc;
-
 use jni::objects::{JClass, JObject, JObjectArray, JString, JValue};
 use jni::sys::{jint, jlong};
 use jni::{Env, EnvUnowned, jni_mangle, jni_sig, jni_str};
 use lakekey_ffi::plan::{Attempt, LoginFailure, Plan, PlanRequest};
-use lakekey_ffi::table::Table;
-use lakekey_ffi::{Code, FfiError};
+use lakekey_ffi::slab::{Held, Slab};
 
 use crate::answer::{Given, start};
 use crate::client::{client, wanted};
 use crate::entry::{Result, enter};
+use crate::number::{held, keep, remove};
 use crate::text;
 
 /// The plans that Java has not ended.
-static PLANS: Table<Plan> = Table::new();
+static PLANS: Slab<Plan> = Slab::new();
 
-fn plan(number: jlong) -> Result<Arc<Plan>> {
-    u64::try_from(number)
-        .ok()
-        .and_then(|number| PLANS.get(number))
-        .ok_or_else(|| FfiError::new(Code::Closed, "the connect was ended").into())
+fn plan(number: jlong) -> Result<Held<'static, Plan>> {
+    held(&PLANS, number, "the connect was ended")
 }
 
 /// Begins a connect: its number.
@@ -42,8 +37,7 @@ pub extern "system" fn begin<'local>(
             budget_ms: text::millis(budget),
             addresses: Vec::new(),
         };
-        let plan = client(number)?.plan(request)?;
-        Ok(jlong::try_from(PLANS.put(plan)).unwrap_or(0))
+        keep(&PLANS, client(number)?.plan(request)?)
     })
 }
 
@@ -86,11 +80,7 @@ pub extern "system" fn end_plan<'local>(
     number: jlong,
 ) {
     enter(env, &native, |_| {
-        drop(
-            u64::try_from(number)
-                .ok()
-                .and_then(|number| PLANS.take(number)),
-        );
+        remove(&PLANS, number);
         Ok(())
     });
 }

@@ -10,16 +10,17 @@ use jni::refs::Weak;
 use jni::sys::jlong;
 use jni::{Env, EnvUnowned, JavaVM, jni_mangle, jni_sig, jni_str};
 use lakekey_ffi::provider::{HostFailure, HostToken, HostTokenProvider, Reply, answered};
-use lakekey_ffi::table::Table;
+use lakekey_ffi::slab::Slab;
 
 use crate::entry::{Problem, Result, enter, guarded};
+use crate::number::{find, keep, remove};
 use crate::text;
 
 /// The number that Java gave to what its source threw.
 pub(crate) struct Thrown(pub(crate) jlong);
 
 /// The questions that wait for an answer.
-static QUESTIONS: Table<Mutex<Option<Reply>>> = Table::new();
+static QUESTIONS: Slab<Mutex<Option<Reply>>> = Slab::new();
 
 /// An `io.lakekey.Source`.
 pub(crate) struct Callback {
@@ -36,19 +37,20 @@ impl Callback {
     }
 
     /// Whether there is still somebody to ask.
-    fn ask(&self, question: u64) -> Result<bool> {
+    fn ask(&self, reply: Reply) -> Result<bool> {
         self.vm.attach_current_thread_for_scope(|env| {
             guarded(|| {
                 let Some(source) = self.source.upgrade_local(env)? else {
                     return Ok(false);
                 };
-                let question = jlong::try_from(question).unwrap_or(0);
+                let question = keep(&QUESTIONS, Mutex::new(Some(reply)))?;
                 env.call_method(
                     &source,
                     jni_str!("ask"),
                     jni_sig!("(J)V"),
                     &[JValue::Long(question)],
-                )?;
+                )
+                .inspect_err(|_| remove(&QUESTIONS, question))?;
                 Ok(true)
             })
         })
@@ -58,13 +60,11 @@ impl Callback {
 impl HostTokenProvider for Callback {
     fn token(&self) -> std::result::Result<HostToken, HostFailure> {
         answered(|reply| {
-            let question = QUESTIONS.put(Mutex::new(Some(reply)));
-            let what = match self.ask(question) {
+            let what = match self.ask(reply) {
                 Ok(true) => return Ok(()),
                 Ok(false) => "can give no answer any more: its client is gone".to_owned(),
                 Err(Problem(error)) => format!("could not be asked: {}", error.message),
             };
-            QUESTIONS.take(question);
             Err(HostFailure { what, thrown: None })
         })
     }
@@ -82,10 +82,9 @@ impl Drop for Callback {
 }
 
 fn answer(question: jlong, given: std::result::Result<HostToken, HostFailure>) {
-    let asked = u64::try_from(question)
-        .ok()
-        .and_then(|number| QUESTIONS.take(number));
-    let reply = asked.and_then(|reply| reply.lock().unwrap_or_else(PoisonError::into_inner).take());
+    let reply = find(&QUESTIONS, question)
+        .and_then(|reply| reply.lock().unwrap_or_else(PoisonError::into_inner).take());
+    remove(&QUESTIONS, question);
     if let Some(reply) = reply {
         reply.give(given);
     }

@@ -80,6 +80,10 @@ final class Answer<T> {
         return Collections.unmodifiableMap(keywords);
     }
 
+    void text(String text) {
+        given.complete(text);
+    }
+
     void failed(
             int code,
             String slug,

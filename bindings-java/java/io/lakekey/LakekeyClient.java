@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.function.Function;
 import java.util.function.ToLongFunction;
 
 /**
@@ -278,6 +279,51 @@ public final class LakekeyClient implements AutoCloseable {
         }
     }
 
+    /**
+     * Calls the management API.
+     *
+     * @param method its name in the API, such as {@code list_branches}
+     * @param arguments a JSON object: the path's parameter, those of the query, and the resource under its own name
+     * @return the JSON of the answer; of a method that takes time, an operation for {@link #waitOperation}
+     */
+    public String call(String method, String arguments) {
+        return Answer.await(callOf(method, arguments, null));
+    }
+
+    /**
+     * Calls the management API.
+     *
+     * @param method its name in the API, such as {@code list_branches}
+     * @param arguments a JSON object: the path's parameter, those of the query, and the resource under its own name
+     * @param timeout how long to wait, to the millisecond; null for the client's usual
+     * @return the JSON of the answer, later
+     */
+    public CompletableFuture<String> callAsync(String method, String arguments, Duration timeout) {
+        return Answer.begin(executor, callOf(method, arguments, timeout), Function.<String>identity());
+    }
+
+    /**
+     * Waits for an operation of the management API; it goes on when the wait is given up.
+     *
+     * @param operation the JSON that the method gave
+     * @param timeout how long to wait, to the millisecond; null for the usual
+     * @return the JSON that it ends with: the resource, or an empty object
+     */
+    public String waitOperation(String operation, Duration timeout) {
+        return Answer.await(operationOf(operation, timeout));
+    }
+
+    /**
+     * Waits for an operation of the management API.
+     *
+     * @param operation the JSON that the method gave
+     * @param timeout how long to wait, to the millisecond; null for the usual
+     * @return the JSON that it ends with, later
+     */
+    public CompletableFuture<String> waitOperationAsync(String operation, Duration timeout) {
+        return Answer.begin(executor, operationOf(operation, timeout), Function.<String>identity());
+    }
+
     /** Ends the client: later calls throw {@link LakekeyException.Closed}. Harmless when repeated, and from any thread. */
     @Override
     public void close() {
@@ -318,6 +364,26 @@ public final class LakekeyClient implements AutoCloseable {
                         ConnectRequest.millis(request.ttl()),
                         ConnectRequest.millis(request.timeout()),
                         answer);
+            } finally {
+                Reference.reachabilityFence(this);
+            }
+        };
+    }
+
+    private ToLongFunction<Answer<String>> callOf(String method, String arguments, Duration timeout) {
+        return answer -> {
+            try {
+                return Native.call(number, method, arguments, ConnectRequest.millis(timeout), answer);
+            } finally {
+                Reference.reachabilityFence(this);
+            }
+        };
+    }
+
+    private ToLongFunction<Answer<String>> operationOf(String operation, Duration timeout) {
+        return answer -> {
+            try {
+                return Native.waitOperation(number, operation, ConnectRequest.millis(timeout), answer);
             } finally {
                 Reference.reachabilityFence(this);
             }

@@ -51,6 +51,10 @@ final class Native {
 
     static native void close(long client);
 
+    static native long call(long client, String method, String arguments, long timeout, Answer<?> answer);
+
+    static native long waitOperation(long client, String operation, long timeout, Answer<?> answer);
+
     static native void cancel(long call);
 
     static native void give(long question, String token, long expiresAt);
@@ -64,8 +68,6 @@ final class Native {
     static native boolean refusesToken(String sqlState, String text, String user, String subject);
 
     static native void explainLogin(String sqlState, String text, String user, String subject);
-
-    static native void refuseArgument(String name, String problem);
 
     /** Called by the library to throw what went wrong. */
     static void raise(
