@@ -14,10 +14,10 @@ use lakekey_gateway::Session;
 use crate::certs::Certificates;
 use crate::front::directory::{Directory, Endpoint};
 use crate::front::{Front, FrontOptions, KillHow, SessionFilter};
-use crate::options::Options;
+use crate::options::{HostMode, Options};
 use crate::postgres::{BinarySearch, Fleet, FleetOptions, PostgresError, Time};
 use crate::state::Lakebase;
-use crate::{Clock, Error};
+use crate::{Clock, Error, session};
 
 /// The Postgres side of a running emulator.
 pub(crate) struct Behind {
@@ -25,6 +25,8 @@ pub(crate) struct Behind {
     certificates: Arc<Certificates>,
     fleet: Arc<Fleet>,
     front: Front,
+    host_mode: HostMode,
+    wake_latency: Duration,
 }
 
 impl Time for Clock {
@@ -89,15 +91,11 @@ impl Behind {
             certificates,
             fleet,
             front,
+            host_mode: options.host_mode,
+            wake_latency: options.wake_latency,
         };
-        for endpoint in behind.endpoints() {
-            let address = behind.front.expose(&endpoint).await?;
-            behind
-                .lakebase
-                .set_address(&endpoint.uid, options.host_mode, address);
-            behind
-                .fleet
-                .set_wake_latency(&endpoint, options.wake_latency);
+        for uid in behind.endpoints() {
+            behind.expose(&uid).await?;
         }
         if let Some(network) = behind.front.network() {
             behind.lakebase.keep_network(network)?;
@@ -158,19 +156,57 @@ impl Behind {
         }
     }
 
+    pub(crate) fn fleet(&self) -> &Arc<Fleet> {
+        &self.fleet
+    }
+
+    /// A superuser's session on the branch's Postgres.
+    pub(crate) async fn superuser(
+        &self,
+        branch_uid: &str,
+        database: &str,
+    ) -> Result<tokio_postgres::Client, Error> {
+        let primary = {
+            let all = self.lakebase.view();
+            let found = all.branch_by_uid(branch_uid);
+            found.and_then(|(_, branch)| Some(branch.primary()?.uid.clone()))
+        };
+        let endpoint = self.endpoint(primary.as_deref().unwrap_or(branch_uid))?;
+        Ok(session::superuser(&self.fleet, &endpoint, database).await?)
+    }
+
+    /// Gives an endpoint that is new an address of its own, where endpoints have one.
+    pub(crate) async fn expose(&self, uid: &str) -> Result<(), Error> {
+        let endpoint = self
+            .lakebase
+            .any_endpoint(uid)
+            .ok_or_else(|| self.lakebase.no_such_endpoint(uid))?;
+        let address = self.front.expose(&endpoint).await?;
+        self.lakebase.set_address(uid, self.host_mode, address);
+        self.fleet.set_wake_latency(&endpoint, self.wake_latency);
+        Ok(())
+    }
+
+    /// Tells the compute of an endpoint what has become of its specification.
+    pub(crate) async fn apply(&self, uid: &str) -> Result<(), Error> {
+        let endpoint = self.endpoint(uid)?;
+        if endpoint.disabled {
+            self.suspend(uid).await?;
+        } else {
+            // Whoever looks at the activity also learns after which pause the compute is suspended.
+            self.fleet.activity(&endpoint);
+        }
+        Ok(())
+    }
+
     fn endpoint(&self, uid: &str) -> Result<Endpoint, Error> {
         let found = self.lakebase.endpoint_by_uid(uid);
         found.ok_or_else(|| self.lakebase.no_such_endpoint(uid))
     }
 
-    fn endpoints(&self) -> Vec<Endpoint> {
-        let uids: Vec<String> = {
-            let view = self.lakebase.view();
-            view.endpoints().map(|at| at.endpoint.uid.clone()).collect()
-        };
-        uids.iter()
-            .filter_map(|uid| self.lakebase.endpoint_by_uid(uid))
-            .collect()
+    fn endpoints(&self) -> Vec<String> {
+        let all = self.lakebase.view();
+        all.endpoints().map(|at| at.endpoint.uid.clone()).collect()
     }
 }
 

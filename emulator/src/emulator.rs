@@ -8,12 +8,12 @@ use std::time::Duration;
 use lakekey_gateway::Session;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::admin;
 use crate::behind::Behind;
-use crate::control::serve;
+use crate::control::{Plane, serve, worker};
 use crate::dns::{Dns, DnsRule};
 use crate::faults::{Fault, FaultReport};
 use crate::front::{KillHow, SessionFilter};
@@ -68,8 +68,10 @@ impl Emulator {
             projects: options.projects.clone(),
             pg_version: options.pg_version,
             suspend_after: options.suspend_after,
+            postgres: options.postgres,
         };
         let lakebase = Arc::new(Lakebase::open(&root, seed, clock)?);
+        lakebase.set_operation_delay(options.operation_delay);
         lakebase.set_tokens(&TokenSettings {
             ttl_s: options.token_ttl_s,
             ..TokenSettings::default()
@@ -96,12 +98,16 @@ impl Emulator {
             ask_to_stop,
         );
         let mut servers = JoinSet::new();
-        servers.spawn({
-            let lakebase = lakebase.clone();
-            async move {
-                let error = serve::serve(control, control_address, lakebase).await;
-                tracing::error!(%error, "the control plane has ended");
-            }
+        let plane = Arc::new(Plane {
+            lakebase: lakebase.clone(),
+            behind: behind.as_ref().map(Arc::downgrade),
+        });
+        let (workers, jobs) = mpsc::unbounded_channel();
+        lakebase.set_workers(workers);
+        servers.spawn(worker::serve(plane.clone(), jobs));
+        servers.spawn(async move {
+            let error = serve::serve(control, control_address, plane).await;
+            tracing::error!(%error, "the control plane has ended");
         });
         servers.spawn(admin::serve(admin, desk));
         let urls = Urls {
@@ -232,6 +238,11 @@ impl Emulator {
     /// Sets the knobs on tokens.
     pub fn set_tokens(&self, settings: &TokenSettings) -> Result<(), Error> {
         self.lakebase.set_tokens(settings).map(drop)
+    }
+
+    /// From now on operations of the control plane take at least this long, on the virtual clock.
+    pub fn set_operation_delay(&self, delay: Duration) {
+        self.lakebase.set_operation_delay(delay);
     }
 
     /// Sets a fault; its number.

@@ -57,6 +57,8 @@ pub struct Options {
     pub suspend_after: SuspendAfter,
     /// How much longer a compute takes to wake than its Postgres takes to start.
     pub wake_latency: Duration,
+    /// How long operations of the control plane take at least, on the virtual clock.
+    pub operation_delay: Duration,
     /// Whether Postgres runs behind the endpoints; without it there is the control plane alone.
     pub postgres: bool,
 }
@@ -75,6 +77,7 @@ impl Default for Options {
             token_ttl_s: None,
             suspend_after: SuspendAfter::AsConfigured,
             wake_latency: Duration::ZERO,
+            operation_delay: Duration::ZERO,
             postgres: true,
         }
     }

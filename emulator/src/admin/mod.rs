@@ -6,6 +6,7 @@
 mod answers;
 mod computes;
 mod handlers;
+mod lakehouse;
 
 use std::sync::{Arc, Weak};
 
@@ -88,6 +89,14 @@ pub(crate) async fn serve(listener: TcpListener, desk: Desk) {
         .route(
             "/_emulator/endpoints/{*id}",
             get(computes::endpoint).post(computes::change_endpoint),
+        )
+        .route(
+            "/_emulator/operations",
+            get(lakehouse::operations).post(lakehouse::set_operations),
+        )
+        .route(
+            "/_emulator/sources",
+            get(lakehouse::sources).post(lakehouse::set_source),
         )
         .route("/_emulator/connections", get(computes::connections))
         .route("/_emulator/connections/kill", post(computes::kill))

@@ -40,6 +40,8 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// Whether the text ends in the request's trace id, as those of missing resources do.
     pub(crate) traced: bool,
+    /// Details besides the request's id.
+    pub(crate) details: Vec<Value>,
 }
 
 impl ApiError {
@@ -49,6 +51,29 @@ impl ApiError {
             code: code.to_owned(),
             message: message.into(),
             traced: false,
+            details: Vec::new(),
+        }
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
+    }
+
+    pub(crate) fn already_exists(what: &str) -> Self {
+        let message = format!("{what} with such id already exists");
+        Self::new(StatusCode::CONFLICT, "ALREADY_EXISTS", message)
+    }
+
+    /// A refusal that follows from what the resource belongs to.
+    pub(crate) fn managed_by_parent(message: impl Into<String>) -> Self {
+        Self {
+            details: vec![json!({
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": "RESOURCE_CONFLICT",
+                "domain": "databricks.com",
+                "metadata": {"declarative_context": "MANAGED_BY_PARENT"},
+            })],
+            ..Self::bad_request(message)
         }
     }
 
@@ -78,22 +103,23 @@ impl ApiError {
     }
 
     pub(crate) fn answer(self, request_id: &str) -> Answer {
+        let status = self.status;
+        Answer::json(status, &self.body(request_id))
+    }
+
+    /// The error as an answer or a failed operation shows it.
+    pub(crate) fn body(self, request_id: &str) -> Value {
         let mut message = self.message;
         if self.traced {
             message = format!("{message} [TraceId: {}]", request_id.replace('-', ""));
         }
-        Answer::json(
-            self.status,
-            &json!({
-                "error_code": self.code,
-                "message": message,
-                "details": [{
-                    "@type": "type.googleapis.com/google.rpc.RequestInfo",
-                    "request_id": request_id,
-                    "serving_data": "",
-                }],
-            }),
-        )
+        let mut details = self.details;
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.RequestInfo",
+            "request_id": request_id,
+            "serving_data": "",
+        }));
+        json!({"error_code": self.code, "message": message, "details": details})
     }
 }
 

@@ -4,10 +4,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, ApiError};
-use super::route::Target;
-use super::{Call, resources};
+use super::route::{Target, Verb};
+use super::{Call, find, permissions, schema};
 use crate::state::Lakebase;
 use crate::state::identity::Principal;
+use crate::state::kind::Kind;
+use crate::state::model::Level;
+use crate::state::spec::Seconds;
 
 const SHORTEST_S: i64 = 300;
 const LONGEST_S: i64 = 3600;
@@ -17,31 +20,21 @@ pub(crate) fn mint(
     caller: &Principal,
     call: &Call,
 ) -> Result<Answer, ApiError> {
-    let request: Value = if call.body.is_empty() {
-        json!({})
-    } else {
-        serde_json::from_slice(&call.body).map_err(|error| {
-            ApiError::new(
-                super::BAD_REQUEST,
-                "MALFORMED_REQUEST",
-                format!("Could not parse request object: {error}"),
-            )
-        })?
-    };
-    if !request.is_object() {
-        return Err(ApiError::new(
-            super::BAD_REQUEST,
-            "MALFORMED_REQUEST",
-            "The request must be a JSON object.",
-        ));
-    }
+    let request = schema::parse(&call.body)?;
     let endpoint = text(&request, "endpoint")?
         .filter(|name| !name.is_empty())
         .ok_or_else(|| ApiError::missing("endpoint"))?;
-    let Target::Endpoint(ids) = Target::of("GET", &format!("/api/2.0/postgres/{endpoint}")) else {
+    let Target::Resource(Verb::Get, Kind::Endpoint, ids) =
+        Target::of("GET", &format!("/api/2.0/postgres/{endpoint}"))
+    else {
         return Err(ApiError::not_found("resource not found"));
     };
-    resources::endpoint_exists(lakebase, &ids)?;
+    {
+        let all = lakebase.view();
+        let [p, b, e] = [&ids[0], &ids[1], &ids[2]];
+        find::endpoint(&all, p, b, e)?;
+        permissions::may(&all, caller, &ids, Kind::Endpoint, Level::CanUse)?;
+    }
     check_claims(&request["claims"])?;
     let ttl_s = ttl(lakebase, &request)?;
     let (token, end) = lakebase.mint(caller.user_name, endpoint, ttl_s, &request["claims"])?;
@@ -60,7 +53,7 @@ fn ttl(lakebase: &Lakebase, request: &Value) -> Result<i64, ApiError> {
         (None, None) => return Ok(knob.unwrap_or(LONGEST_S)),
         (Some(ttl), None) => (
             "ttl",
-            seconds(ttl).ok_or_else(|| {
+            Seconds::read(ttl).map(|ttl| ttl.0).ok_or_else(|| {
                 ApiError::invalid(format!(
                     "Field 'ttl' must be a duration in seconds such as \"600s\", got '{ttl}'."
                 ))
@@ -121,47 +114,5 @@ fn text<'a>(request: &'a Value, field: &str) -> Result<Option<&'a str>, ApiError
         _ => Err(ApiError::invalid(format!(
             "Field '{field}' must be a string."
         ))),
-    }
-}
-
-/// The duration of protobuf's JSON, decimal seconds and an `s`, in whole seconds; a part of a second counts as one.
-fn seconds(text: &str) -> Option<i64> {
-    let number = text.strip_suffix('s')?;
-    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
-    let digits = whole.strip_prefix('-').unwrap_or(whole);
-    let all_digits =
-        |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !all_digits(digits) || !all_digits(part) || part.len() > 9 || digits.len() > 12 {
-        return None;
-    }
-    let up = i64::from(part.bytes().any(|byte| byte != b'0') && !whole.starts_with('-'));
-    Some(whole.parse::<i64>().ok()? + up)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::seconds;
-
-    #[test]
-    fn durations_are_decimal_seconds() {
-        assert_eq!(seconds("600s"), Some(600));
-        assert_eq!(seconds("3600.250s"), Some(3601));
-        assert_eq!(seconds("600.0s"), Some(600));
-        assert_eq!(seconds("-5s"), Some(-5));
-        for bad in [
-            "600",
-            "1h",
-            "s",
-            "6e2s",
-            " 600s",
-            "600 s",
-            "1.s",
-            ".5s",
-            "0.1234567890s",
-            "infs",
-            "--5s",
-        ] {
-            assert_eq!(seconds(bad), None, "{bad}");
-        }
     }
 }

@@ -10,43 +10,44 @@ use super::answer::{Answer, ApiError};
 
 const DEFAULT: usize = 100;
 
-/// The page of `all` (id and what is shown, oldest first) that the call asks for, under the key `field`.
-pub(crate) fn of(
+/// The page of `all` (oldest first) that the call asks for, under the key `field`. Only what is on it is rendered.
+pub(crate) fn of<'a, T: 'a>(
     call: &Call,
     field: &str,
     largest: Option<usize>,
-    all: impl Iterator<Item = (String, Value)>,
+    all: impl Iterator<Item = &'a T> + Clone,
+    id: impl Fn(&T) -> &str,
+    show: impl Fn(&'a T) -> Value,
 ) -> Result<Answer, ApiError> {
     let size = size(call, largest)?;
-    let Some(after) = after(call, field)? else {
-        return Ok(page(field, size, all));
+    let start = match after(call, field)? {
+        None => 0,
+        // A token whose resource is gone starts over rather than hide what is left.
+        Some(after) => all
+            .clone()
+            .position(|item| id(item) == after)
+            .map_or(0, |at| at + 1),
     };
-    let all: Vec<(String, Value)> = all.collect();
-    // A token whose resource is gone starts over rather than hide what is left.
-    let start = all
-        .iter()
-        .position(|(id, _)| *id == after)
-        .map_or(0, |at| at + 1);
-    Ok(page(field, size, all.into_iter().skip(start)))
-}
-
-fn page(field: &str, size: usize, all: impl Iterator<Item = (String, Value)>) -> Answer {
-    let mut all = all.peekable();
+    let mut left = all.skip(start).peekable();
     let mut shown = Vec::new();
-    let mut last = String::new();
+    let mut last = "";
     while shown.len() < size {
-        let Some((id, value)) = all.next() else { break };
-        last = id;
-        shown.push(value);
+        let Some(item) = left.next() else { break };
+        shown.push(show(item));
+        if left.peek().is_none() {
+            last = "";
+        } else if shown.len() == size {
+            last = id(item);
+        }
     }
     let mut body = json!({});
     if !shown.is_empty() {
         body[field] = Value::Array(shown);
     }
-    if all.peek().is_some() {
+    if !last.is_empty() {
         body["next_page_token"] = json!(URL_SAFE_NO_PAD.encode(format!("{field}:{last}")));
     }
-    Answer::ok(&body)
+    Ok(Answer::ok(&body))
 }
 
 fn size(call: &Call, largest: Option<usize>) -> Result<usize, ApiError> {

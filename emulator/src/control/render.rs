@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::front::directory::ComputeState;
 use crate::state::model::{Branch, Database, Project, Role, Snapshot};
 use crate::state::spec::{EndpointType, Group, Seconds};
-use crate::state::{Compute, Located, View, names};
+use crate::state::{Compute, Located, Resources, names};
 
 /// The cap of a branch's size.
 const BRANCH_LIMIT_BYTES: u64 = 8_796_093_022_208;
@@ -31,7 +31,7 @@ pub(super) fn put_time(object: &mut Value, field: &str, time: Option<Timestamp>)
     put(object, field, time.map_or(Value::Null, |time| json!(time)));
 }
 
-pub(crate) fn project(view: &View<'_>, project: &Project) -> Value {
+pub(crate) fn project(all: &Resources, project: &Project) -> Value {
     let spec = &project.spec;
     let defaults = &spec.default_endpoint_settings;
     let mut settings = json!({
@@ -76,7 +76,7 @@ pub(crate) fn project(view: &View<'_>, project: &Project) -> Value {
     );
     put(&mut status, "custom_tags", json!(spec.custom_tags));
     let endpoints = project.branches.iter().flat_map(|it| &it.endpoints);
-    let active = endpoints.filter_map(|it| view.compute(&it.uid).last_active);
+    let active = endpoints.filter_map(|it| all.compute(&it.uid).last_active);
     put_time(&mut status, "compute_last_active_time", active.max());
     let size: u64 = project
         .branches

@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::cloud::is_pipeline;
 use super::google;
+use crate::state::kind::Kind;
 
 /// Paths of the one account there is.
 const ACCOUNT_DOCUMENT: &str =
@@ -14,6 +15,20 @@ const ACCOUNT_DOCUMENT: &str =
 const ACCOUNT_TOKEN: &str = "/oidc/accounts/00000000-0000-4000-8000-0000000000ac/v1/token";
 
 const POSTGRES: &str = "/api/2.0/postgres/";
+const PERMISSIONS: &str = "/api/2.0/permissions/database-projects/";
+const PIPELINES: &str = "/api/2.0/pipelines/";
+
+/// What is done with a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Create,
+    Get,
+    List,
+    Update,
+    Delete,
+    Undelete,
+    RevealPassword,
+}
 
 /// An operation with the ids of its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,19 +47,18 @@ pub(crate) enum Target {
     Google(google::Service),
     Me,
     Credentials,
-    Projects,
-    Project(String),
-    Branches(String),
-    Branch([String; 2]),
-    Endpoints([String; 2]),
-    Endpoint([String; 3]),
-    Roles([String; 2]),
-    Role([String; 3]),
-    Databases([String; 2]),
-    Database([String; 3]),
+    /// With the ids on the way: for `Create` and `List` those of the parent, else those of the resource.
+    Resource(Verb, Kind, Vec<String>),
+    /// A long-running operation, by its whole name.
+    Operation(String),
+    /// Who may do what with the project: `GET`, `PUT` or `PATCH`.
+    Permissions(&'static str, String),
+    PermissionLevels(String),
+    /// An update of this pipeline is started.
+    PipelineUpdate(String),
     /// A path of the API that is no resource name.
     Malformed,
-    /// An operation that the service has and this version has not.
+    /// An operation that Databricks has and this emulator has not.
     NotServed,
     /// A path that has other methods: the `Allow` header.
     WrongMethod(&'static str),
@@ -53,21 +67,15 @@ pub(crate) enum Target {
 }
 
 /// Routes that are served, as people write them: for the answer to those that are not.
-pub(crate) const SERVED: [&str; 14] = [
+pub(crate) const SERVED: [&str; 8] = [
     "GET /.well-known/databricks-config",
     "GET /oidc/.well-known/oauth-authorization-server",
     "POST /oidc/v1/token",
     "GET /api/2.0/preview/scim/v2/Me",
     "POST /api/2.0/postgres/credentials",
-    "GET /api/2.0/postgres/projects",
-    "GET /api/2.0/postgres/{project}",
-    "GET /api/2.0/postgres/{project}/branches",
-    "GET /api/2.0/postgres/{branch}",
-    "GET /api/2.0/postgres/{branch}/endpoints",
-    "GET /api/2.0/postgres/{endpoint}",
-    "GET /api/2.0/postgres/{branch}/roles",
-    "GET /api/2.0/postgres/{branch}/databases",
-    "GET /api/2.0/postgres/{role|database}",
+    "all of /api/2.0/postgres/{projects|catalogs|synced_tables}",
+    "GET, PUT, PATCH /api/2.0/permissions/database-projects/{project}",
+    "POST /api/2.0/pipelines/{pipeline}/updates",
 ];
 
 impl Target {
@@ -93,7 +101,8 @@ impl Target {
             }
             "/api/2.0/preview/scim/v2/Me" => Some(("GET", Self::Me)),
             "/api/2.0/postgres/credentials" => Some(("POST", Self::Credentials)),
-            _ => None,
+            _ => pipeline_update(path)
+                .map(|pipeline| ("POST", Self::PipelineUpdate(pipeline.to_owned()))),
         };
         if let Some((allowed, target)) = fixed {
             return if method == allowed {
@@ -102,6 +111,9 @@ impl Target {
                 Self::WrongMethod(allowed)
             };
         }
+        if let Some(project) = path.strip_prefix(PERMISSIONS) {
+            return of_permissions(method, project);
+        }
         let Some(name) = path.strip_prefix(POSTGRES) else {
             return if path.starts_with("/api/") {
                 Self::NotServed
@@ -109,39 +121,17 @@ impl Target {
                 Self::Unknown
             };
         };
-        let mut segments = Vec::new();
-        for segment in name.split('/') {
-            match percent_decode_str(segment).decode_utf8() {
-                Ok(segment) if !segment.is_empty() => segments.push(segment.into_owned()),
-                _ => return Self::Malformed,
-            }
+        if let Some(operation) = operation(name) {
+            return match method {
+                "GET" => Self::Operation(operation),
+                _ => Self::WrongMethod("GET"),
+            };
         }
+        let Some(segments) = decoded(name) else {
+            return Self::Malformed;
+        };
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let target = Self::of_name(&segments);
-        match target {
-            Some(target) if method == "GET" => target,
-            Some(_) => Self::NotServed,
-            None if is_elsewhere(&segments) => Self::NotServed,
-            None => Self::Malformed,
-        }
-    }
-
-    fn of_name(segments: &[&str]) -> Option<Self> {
-        let two = |p: &str, b: &str| [p.to_owned(), b.to_owned()];
-        let three = |p: &str, b: &str, x: &str| [p.to_owned(), b.to_owned(), x.to_owned()];
-        Some(match *segments {
-            ["projects"] => Self::Projects,
-            ["projects", p] => Self::Project(p.to_owned()),
-            ["projects", p, "branches"] => Self::Branches(p.to_owned()),
-            ["projects", p, "branches", b] => Self::Branch(two(p, b)),
-            ["projects", p, "branches", b, "endpoints"] => Self::Endpoints(two(p, b)),
-            ["projects", p, "branches", b, "endpoints", e] => Self::Endpoint(three(p, b, e)),
-            ["projects", p, "branches", b, "roles"] => Self::Roles(two(p, b)),
-            ["projects", p, "branches", b, "roles", r] => Self::Role(three(p, b, r)),
-            ["projects", p, "branches", b, "databases"] => Self::Databases(two(p, b)),
-            ["projects", p, "branches", b, "databases", d] => Self::Database(three(p, b, d)),
-            _ => return None,
-        })
+        of_resource(method, &segments)
     }
 
     /// The key of the counters: never holds an id.
@@ -162,16 +152,13 @@ impl Target {
             Self::Google(service) => service.label(),
             Self::Me => "/api/2.0/preview/scim/v2/Me",
             Self::Credentials => "/api/2.0/postgres/credentials",
-            Self::Projects => "/api/2.0/postgres/projects",
-            Self::Project(_) => "/api/2.0/postgres/{project}",
-            Self::Branches(_) => "/api/2.0/postgres/{project}/branches",
-            Self::Branch(_) => "/api/2.0/postgres/{branch}",
-            Self::Endpoints(_) => "/api/2.0/postgres/{branch}/endpoints",
-            Self::Endpoint(_) => "/api/2.0/postgres/{endpoint}",
-            Self::Roles(_) => "/api/2.0/postgres/{branch}/roles",
-            Self::Role(_) => "/api/2.0/postgres/{role}",
-            Self::Databases(_) => "/api/2.0/postgres/{branch}/databases",
-            Self::Database(_) => "/api/2.0/postgres/{database}",
+            Self::Resource(verb, kind, _) => return label(method, *verb, *kind),
+            Self::Operation(_) => "/api/2.0/postgres/{operation}",
+            Self::Permissions(..) => "/api/2.0/permissions/database-projects/{project}",
+            Self::PermissionLevels(_) => {
+                "/api/2.0/permissions/database-projects/{project}/permissionLevels"
+            }
+            Self::PipelineUpdate(_) => "/api/2.0/pipelines/{pipeline}/updates",
             Self::Malformed => "/api/2.0/postgres/(malformed)",
             Self::NotServed => "/api/(not served)",
             Self::WrongMethod(_) => "(wrong method)",
@@ -193,45 +180,240 @@ impl Target {
     }
 }
 
+/// A resource name, or that of a collection.
+struct Name {
+    kind: Kind,
+    ids: Vec<String>,
+    is_collection: bool,
+}
+
+/// The segments of a path, unless one is empty or no text.
+fn decoded(path: &str) -> Option<Vec<String>> {
+    let decode = |segment| percent_decode_str(segment).decode_utf8().ok();
+    path.split('/')
+        .map(|segment| Some(decode(segment)?.into_owned()).filter(|text| !text.is_empty()))
+        .collect()
+}
+
+/// The name of an operation. What stands behind `operations` is opaque: it may hold slashes, and a `+` is a `+`.
+fn operation(path: &str) -> Option<String> {
+    const WORD: &str = "/operations/";
+    path.match_indices(WORD).find_map(|(place, _)| {
+        let owner = decoded(&path[..place])?;
+        let segments: Vec<&str> = owner.iter().map(String::as_str).collect();
+        let is_resource = of_name(&segments).is_some_and(|name| !name.is_collection);
+        let id = percent_decode_str(&path[place + WORD.len()..])
+            .decode_utf8()
+            .ok()?;
+        (is_resource && !id.is_empty()).then(|| format!("{}{WORD}{id}", owner.join("/")))
+    })
+}
+
+fn of_resource(method: &str, segments: &[&str]) -> Target {
+    let (verb, name) = match segments {
+        [name @ .., "undelete"] => (Some(Verb::Undelete), name),
+        [name @ .., "password"] => (Some(Verb::RevealPassword), name),
+        name => (None, name),
+    };
+    let Some(name) = of_name(name) else {
+        return Target::Malformed;
+    };
+    let (kind, ids) = (name.kind, name.ids);
+    match verb {
+        Some(verb) => {
+            let fits = match verb {
+                Verb::Undelete => matches!(kind, Kind::Project | Kind::Branch),
+                _ => kind == Kind::Role,
+            };
+            return match method {
+                _ if !fits || name.is_collection => Target::Malformed,
+                "POST" => Target::Resource(verb, kind, ids),
+                _ => Target::WrongMethod("POST"),
+            };
+        }
+        None if name.is_collection => {
+            let listed = !matches!(kind, Kind::Catalog | Kind::SyncedTable);
+            return match method {
+                "GET" if listed => Target::Resource(Verb::List, kind, ids),
+                // SDKs up to 0.81 create roles with PATCH.
+                "POST" | "PATCH"
+                    if kind != Kind::CdfStatus && (method == "POST" || kind == Kind::Role) =>
+                {
+                    Target::Resource(Verb::Create, kind, ids)
+                }
+                _ if !listed => Target::WrongMethod("POST"),
+                _ => Target::WrongMethod("GET, POST"),
+            };
+        }
+        None => {}
+    }
+    let updated = !matches!(
+        kind,
+        Kind::CdfConfig | Kind::CdfStatus | Kind::Snapshot | Kind::Catalog | Kind::SyncedTable
+    );
+    let deleted = !matches!(kind, Kind::CdfStatus | Kind::SnapshotSchedule);
+    match method {
+        "GET" => Target::Resource(Verb::Get, kind, ids),
+        "PATCH" if updated => Target::Resource(Verb::Update, kind, ids),
+        "DELETE" if deleted => Target::Resource(Verb::Delete, kind, ids),
+        "POST" if kind == Kind::DataApi => Target::Resource(Verb::Create, kind, ids),
+        _ => Target::WrongMethod("GET, PATCH, DELETE"),
+    }
+}
+
+fn of_name(segments: &[&str]) -> Option<Name> {
+    let (kind, ids): (Kind, &[&str]) = match *segments {
+        ["projects"] => (Kind::Project, &[]),
+        ["projects", p] => (Kind::Project, &[p]),
+        ["projects", p, "snapshots"] => (Kind::Snapshot, &[p]),
+        ["projects", p, "snapshots", s] => (Kind::Snapshot, &[p, s]),
+        ["projects", p, "branches"] => (Kind::Branch, &[p]),
+        ["projects", p, "branches", b] => (Kind::Branch, &[p, b]),
+        ["projects", p, "branches", b, "snapshot-schedule"] => (Kind::SnapshotSchedule, &[p, b]),
+        ["projects", p, "branches", b, "endpoints"] => (Kind::Endpoint, &[p, b]),
+        ["projects", p, "branches", b, "endpoints", e] => (Kind::Endpoint, &[p, b, e]),
+        ["projects", p, "branches", b, "roles"] => (Kind::Role, &[p, b]),
+        ["projects", p, "branches", b, "roles", r] => (Kind::Role, &[p, b, r]),
+        ["projects", p, "branches", b, "databases"] => (Kind::Database, &[p, b]),
+        ["projects", p, "branches", b, "databases", d] => (Kind::Database, &[p, b, d]),
+        ["projects", p, "branches", b, "databases", d, "data-api"] => (Kind::DataApi, &[p, b, d]),
+        ["projects", p, "branches", b, "databases", d, "cdf-configs"] => {
+            (Kind::CdfConfig, &[p, b, d])
+        }
+        [
+            "projects",
+            p,
+            "branches",
+            b,
+            "databases",
+            d,
+            "cdf-configs",
+            c,
+        ] => (Kind::CdfConfig, &[p, b, d, c]),
+        [
+            "projects",
+            p,
+            "branches",
+            b,
+            "databases",
+            d,
+            "cdf-configs",
+            c,
+            "cdf-statuses",
+        ] => (Kind::CdfStatus, &[p, b, d, c]),
+        [
+            "projects",
+            p,
+            "branches",
+            b,
+            "databases",
+            d,
+            "cdf-configs",
+            c,
+            "cdf-statuses",
+            t,
+        ] => (Kind::CdfStatus, &[p, b, d, c, t]),
+        ["catalogs"] => (Kind::Catalog, &[]),
+        ["catalogs", c] => (Kind::Catalog, &[c]),
+        ["synced_tables"] => (Kind::SyncedTable, &[]),
+        ["synced_tables", t] => (Kind::SyncedTable, &[t]),
+        _ => return None,
+    };
+    let last = segments.last().copied().unwrap_or_default();
+    let singleton = matches!(kind, Kind::DataApi | Kind::SnapshotSchedule);
+    Some(Name {
+        kind,
+        ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+        is_collection: !singleton && last == kind.collection() && segments.len() % 2 == 1,
+    })
+}
+
+fn of_permissions(method: &str, rest: &str) -> Target {
+    let (project, levels) = match rest.strip_suffix("/permissionLevels") {
+        Some(project) => (project, true),
+        None => (rest, false),
+    };
+    match method {
+        _ if project.is_empty() || project.contains('/') => Target::NotServed,
+        "GET" if levels => Target::PermissionLevels(project.to_owned()),
+        _ if levels => Target::WrongMethod("GET"),
+        "GET" => Target::Permissions("GET", project.to_owned()),
+        "PUT" => Target::Permissions("PUT", project.to_owned()),
+        "PATCH" => Target::Permissions("PATCH", project.to_owned()),
+        _ => Target::WrongMethod("GET, PUT, PATCH"),
+    }
+}
+
+fn label(method: &str, verb: Verb, kind: Kind) -> String {
+    let own = kind.word().replace('_', "-");
+    let parent = match kind {
+        Kind::Project | Kind::Catalog | Kind::SyncedTable => "",
+        Kind::Branch | Kind::Snapshot => "{project}/",
+        Kind::Endpoint | Kind::Role | Kind::Database | Kind::SnapshotSchedule => "{branch}/",
+        Kind::DataApi | Kind::CdfConfig => "{database}/",
+        Kind::CdfStatus => "{cdf-config}/",
+    };
+    let path = match (verb, kind) {
+        (_, Kind::DataApi | Kind::SnapshotSchedule) | (Verb::Create | Verb::List, _) => {
+            format!("{parent}{}", kind.collection())
+        }
+        (Verb::Undelete, _) => format!("{{{own}}}/undelete"),
+        (Verb::RevealPassword, _) => format!("{{{own}}}/password"),
+        _ => format!("{{{own}}}"),
+    };
+    format!("{method} /api/2.0/postgres/{path}")
+}
+
+/// The pipeline of a path that starts one of its updates.
+fn pipeline_update(path: &str) -> Option<&str> {
+    let pipeline = path.strip_prefix(PIPELINES)?.strip_suffix("/updates")?;
+    (!pipeline.is_empty() && !pipeline.contains('/')).then_some(pipeline)
+}
+
 /// The tenant of a path of Entra's.
 fn entra_tenant(path: &str) -> Option<&str> {
     path.strip_prefix("/entra/")?.strip_suffix("/oauth2/token")
-}
-
-/// Names that the service knows and this version does not.
-fn is_elsewhere(segments: &[&str]) -> bool {
-    match *segments {
-        ["catalogs" | "synced_tables", ..]
-        | [.., "undelete" | "password"]
-        | ["projects", _, "snapshots", ..]
-        | ["projects", _, "branches", _, "snapshot-schedule", ..] => true,
-        ["projects", _, "branches", _, "databases", _, child, ..] => {
-            ["data-api", "cdf-configs", "operations"].contains(&child)
-        }
-        // An operation's id may hold slashes, so it need not be the last segment.
-        _ => segments.contains(&"operations"),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn told(method: &str, name: &str) -> Target {
+        Target::of(method, &format!("/api/2.0/postgres/{name}"))
+    }
+
+    fn resource(verb: Verb, kind: Kind, ids: &[&str]) -> Target {
+        Target::Resource(verb, kind, ids.iter().map(|id| (*id).to_owned()).collect())
+    }
+
     #[test]
     fn names_are_told_by_their_segments() {
-        let endpoint = "/api/2.0/postgres/projects/p/branches/b/endpoints/e";
+        let endpoint = "projects/p/branches/b/endpoints/e";
+        for (method, verb) in [
+            ("GET", Verb::Get),
+            ("PATCH", Verb::Update),
+            ("DELETE", Verb::Delete),
+        ] {
+            let expected = resource(verb, Kind::Endpoint, &["p", "b", "e"]);
+            assert_eq!(told(method, endpoint), expected, "{method}");
+        }
         assert_eq!(
-            Target::of("GET", endpoint),
-            Target::Endpoint(["p".into(), "b".into(), "e".into()])
+            told("POST", "projects/p/branches"),
+            resource(Verb::Create, Kind::Branch, &["p"])
         );
-        assert_eq!(Target::of("DELETE", endpoint), Target::NotServed);
         assert_eq!(
-            Target::of("GET", &format!("{endpoint}/operations/YWJj+/8=")),
-            Target::NotServed
+            told("GET", "projects/a%20b"),
+            resource(Verb::Get, Kind::Project, &["a b"])
+        );
+        // Ids may look like words of the API.
+        assert_eq!(
+            told("GET", "projects/branches/branches/branches"),
+            resource(Verb::Get, Kind::Branch, &["branches", "branches"])
         );
         assert_eq!(
-            Target::of("GET", "/api/2.0/postgres/projects/a%20b"),
-            Target::Project("a b".into())
+            told("PATCH", "projects/p/branches/b/roles"),
+            resource(Verb::Create, Kind::Role, &["p", "b"])
         );
         for malformed in [
             "",
@@ -239,12 +421,10 @@ mod tests {
             "projects//branches",
             "projects/p/branches/b/tables",
             "projects/%ff",
+            "projects/p/branches/b/endpoints/e/undelete",
+            "projects/p/password",
         ] {
-            assert_eq!(
-                Target::of("GET", &format!("/api/2.0/postgres/{malformed}")),
-                Target::Malformed,
-                "{malformed}"
-            );
+            assert_eq!(told("POST", malformed), Target::Malformed, "{malformed}");
         }
         assert_eq!(
             Target::of("GET", "/api/2.0/clusters/list"),
@@ -254,6 +434,22 @@ mod tests {
         assert_eq!(
             Target::of("GET", "/oidc/v1/token"),
             Target::WrongMethod("POST")
+        );
+    }
+
+    #[test]
+    fn an_operation_id_may_hold_slashes_and_plus_signs() {
+        let name = "projects/p/branches/b/endpoints/e/operations/YWJj+/8=";
+        for id in ["YWJj+/8=", "YWJj%2B%2F8%3D", "YWJj+/8%3D"] {
+            let asked = name.replace("YWJj+/8=", id);
+            assert_eq!(told("GET", &asked), Target::Operation(name.to_owned()));
+        }
+        let slashes = "catalogs/c/operations//a//";
+        assert_eq!(told("GET", slashes), Target::Operation(slashes.to_owned()));
+        assert_eq!(told("DELETE", name), Target::WrongMethod("GET"));
+        assert_eq!(
+            told("GET", "projects/operations"),
+            resource(Verb::Get, Kind::Project, &["operations"])
         );
     }
 }

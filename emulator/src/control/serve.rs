@@ -20,6 +20,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -27,7 +28,7 @@ use tokio::task::JoinSet;
 use super::answer::{Answer, ApiError};
 use super::route::Target;
 use super::strike::{self, Ending, Payload};
-use super::{Call, carry_out};
+use super::{Call, Plane, carry_out};
 use crate::Error;
 use crate::faults::{Phase, Subject};
 use crate::journal;
@@ -75,14 +76,14 @@ pub(crate) async fn accept(listener: &TcpListener) -> TcpStream {
 pub(crate) async fn serve(
     mut listener: TcpListener,
     address: SocketAddr,
-    lakebase: Arc<Lakebase>,
+    plane: Arc<Plane>,
 ) -> Error {
     let base_url: Arc<str> = format!("http://{address}").into();
     loop {
-        take_connections(&listener, &base_url, &lakebase).await;
+        take_connections(&listener, &base_url, &plane).await;
         // While nobody listens the port stays taken, so that no other process gets it before the outage is over.
         drop(listener);
-        listener = match outage(address, &lakebase).await {
+        listener = match outage(address, &plane.lakebase).await {
             Ok(listener) => listener,
             Err(source) => {
                 return Error::Listen {
@@ -96,7 +97,8 @@ pub(crate) async fn serve(
 }
 
 /// Takes connections until a `refuse` rule comes into force, and ends them then.
-async fn take_connections(listener: &TcpListener, base_url: &Arc<str>, lakebase: &Arc<Lakebase>) {
+async fn take_connections(listener: &TcpListener, base_url: &Arc<str>, plane: &Arc<Plane>) {
+    let lakebase = &plane.lakebase;
     let mut connections = JoinSet::new();
     let mut changes = lakebase.faults.changes();
     while lakebase.faults.refusing_until().is_none() {
@@ -104,7 +106,7 @@ async fn take_connections(listener: &TcpListener, base_url: &Arc<str>, lakebase:
             _ = changes.changed() => {}
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             stream = accept(listener) => {
-                connections.spawn(connection(stream, base_url.clone(), lakebase.clone()));
+                connections.spawn(connection(stream, base_url.clone(), plane.clone()));
             }
         }
     }
@@ -125,7 +127,7 @@ async fn outage(address: SocketAddr, lakebase: &Lakebase) -> io::Result<TcpListe
     held.listen(BACKLOG)
 }
 
-async fn connection(stream: TcpStream, base_url: Arc<str>, lakebase: Arc<Lakebase>) {
+async fn connection(stream: TcpStream, base_url: Arc<str>, plane: Arc<Plane>) {
     // Small answers must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
     let reset = Arc::new(AtomicBool::new(false));
@@ -134,8 +136,8 @@ async fn connection(stream: TcpStream, base_url: Arc<str>, lakebase: Arc<Lakebas
         reset: reset.clone(),
     };
     let service = service_fn(move |request| {
-        let (base_url, lakebase, reset) = (base_url.clone(), lakebase.clone(), reset.clone());
-        async move { one(&lakebase, &base_url, request, &reset).await }
+        let (base_url, plane, reset) = (base_url.clone(), plane.clone(), reset.clone());
+        async move { one(&plane, &base_url, request, &reset).await }
     });
     // Whatever ends a connection, a fault or its client, concerns this connection alone.
     let _ = http1::Builder::new()
@@ -150,12 +152,13 @@ async fn connection(stream: TcpStream, base_url: Arc<str>, lakebase: Arc<Lakebas
 struct Unanswered;
 
 async fn one(
-    lakebase: &Lakebase,
+    plane: &Plane,
     base_url: &str,
     request: Request<Incoming>,
     reset: &AtomicBool,
 ) -> Result<Response<Payload>, Unanswered> {
     let arrived = Instant::now();
+    let lakebase = &*plane.lakebase;
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.as_str(), head.uri.path());
     let target = Target::of(method, path);
@@ -207,20 +210,22 @@ async fn one(
         query: head.uri.query().map(str::to_owned),
         headers: head.headers,
         body,
+        trouble: verdict
+            .strike
+            .as_ref()
+            .and_then(|(_, action, _)| strike::trouble(action)),
     };
-    let carry_out = || carry_out(lakebase, base_url, &call, &request_id);
     let Some((rule, action, phase)) = verdict.strike else {
-        let answer = carry_out();
+        let answer = carry_out(plane, base_url, &call, &request_id).await;
         visit.end(Some(answer.status), "answered", None);
         return Ok(response(lakebase, answer, &request_id, false));
     };
-    let done = (phase == Phase::After).then(carry_out);
-    match strike::ending(
-        action,
-        || done.unwrap_or_else(carry_out),
-        &request_id,
-        lakebase.clock.now(),
-    ) {
+    let answer = if phase == Phase::After || strike::needs_answer(&action) {
+        carry_out(plane, base_url, &call, &request_id).await
+    } else {
+        Answer::ok(&Value::Null)
+    };
+    match strike::ending(action, answer, &request_id, lakebase.clock.now()) {
         Ending::Answer(answer) => {
             visit.end(Some(answer.status), "answered", Some(rule));
             Ok(response(lakebase, answer, &request_id, false))

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::answer::{Answer, ApiError, usual_code};
 use crate::faults::{Action, RetryAfter};
+use crate::state::operation::Trouble;
 
 /// How a request ends.
 #[derive(Debug)]
@@ -28,10 +29,35 @@ pub(crate) enum Ending {
     Hang,
 }
 
+/// Whether the request is carried out before `action` strikes, in any phase.
+pub(crate) fn needs_answer(action: &Action) -> bool {
+    matches!(action, Action::Truncate {}) || trouble(action).is_some()
+}
+
+/// What `action` does to the operation that a request begins.
+pub(crate) fn trouble(action: &Action) -> Option<Trouble> {
+    match action {
+        Action::FailOperation {
+            error_code,
+            message,
+        } => Some(Trouble::Fail {
+            error_code: error_code
+                .clone()
+                .unwrap_or_else(|| "INTERNAL_ERROR".to_owned()),
+            message: message
+                .clone()
+                .unwrap_or_else(|| "The operation failed (a fault set on the emulator)".to_owned()),
+        }),
+        Action::EmptyOperation {} => Some(Trouble::NoResponse),
+        Action::StickOperation {} => Some(Trouble::Stuck),
+        _ => None,
+    }
+}
+
 /// What `action` makes of a request; `carried_out` is the answer that the request had, if it was carried out.
 pub(crate) fn ending(
     action: Action,
-    carried_out: impl FnOnce() -> Answer,
+    carried_out: Answer,
     request_id: &str,
     now: Timestamp,
 ) -> Ending {
@@ -66,14 +92,17 @@ pub(crate) fn ending(
                 body,
             })
         }
-        Action::Truncate {} => Ending::Half(carried_out()),
+        Action::Truncate {} => Ending::Half(carried_out),
         Action::Hang {} => Ending::Hang,
         Action::Reset {} => Ending::Reset,
         Action::Close {} => Ending::Close,
         // These strike elsewhere, and a request never meets them.
-        Action::Latency { .. } | Action::Refuse {} | Action::ExternalAuthorization { .. } => {
-            Ending::Answer(carried_out())
-        }
+        Action::Latency { .. }
+        | Action::Refuse {}
+        | Action::ExternalAuthorization { .. }
+        | Action::FailOperation { .. }
+        | Action::EmptyOperation {}
+        | Action::StickOperation {} => Ending::Answer(carried_out),
     }
 }
 

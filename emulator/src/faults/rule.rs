@@ -97,6 +97,18 @@ pub enum Action {
     },
     /// The answer's head and half of its body, then the end of the connection.
     Truncate {},
+    /// The request is carried out, and the long-running operation that it begins fails: what it was to make is gone
+    /// again, what it was to change is as before.
+    FailOperation {
+        /// The error's code; `INTERNAL_ERROR` when absent.
+        error_code: Option<String>,
+        /// The error's text.
+        message: Option<String>,
+    },
+    /// The operation that the request begins succeeds, and says so without a `response`.
+    EmptyOperation {},
+    /// The operation that the request begins never ends; its project takes no other write while the emulator runs.
+    StickOperation {},
     /// Nobody listens: every connection to the control plane is refused, and those that exist are closed.
     Refuse {},
     /// Logins are refused before authentication, as by an IP access list.

@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use lakekey_gateway::{Arrival, Fault, FrontDoor, LoginEnd, Password, Refusal, Startup};
 use tokio::net::UnixStream;
 
 use super::directory::{Endpoint, LoginRefusal, SharedDirectory};
 use super::refusals::{Id, external, of_fault, of_login, refusal};
+use super::scram;
 use crate::postgres::{Fleet, PostgresError};
+use crate::session;
 
 /// The front door of Lakebase.
 pub(crate) struct Door {
@@ -18,13 +20,29 @@ pub(crate) struct Door {
     pub(crate) fleet: Arc<Fleet>,
     /// Addresses that stand for an endpoint each, for clients that send no host name.
     pub(crate) by_address: RwLock<HashMap<SocketAddr, String>>,
+    /// How many sessions each endpoint has.
+    pub(crate) seats: Mutex<HashMap<String, Arc<AtomicUsize>>>,
 }
+
+/// Connections of each compute that are kept for Postgres's own superusers.
+const RESERVED: usize = 3;
 
 /// An endpoint that somebody may go to.
 #[derive(Clone)]
 pub(crate) struct Place {
     endpoint: Endpoint,
     last_ms: Arc<AtomicU64>,
+    /// Taken when the session opens, and free again when the last copy of this place is gone.
+    seat: Arc<Mutex<Option<Seat>>>,
+}
+
+/// One of the connections that a compute takes.
+struct Seat(Arc<AtomicUsize>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Door {
@@ -51,6 +69,55 @@ impl Door {
     }
 }
 
+impl Door {
+    /// Whether Postgres would take this password of the role. It is asked each time: the password may have been
+    /// changed in SQL.
+    async fn check_native(
+        &self,
+        endpoint: &Endpoint,
+        user: &str,
+        password: &str,
+    ) -> Result<Result<(), LoginRefusal>, Refusal> {
+        let broken =
+            |error: PostgresError| refusal(Id::InternalError, &[("reason", &error.to_string())]);
+        let client = session::superuser(&self.fleet, endpoint, "postgres")
+            .await
+            .map_err(broken)?;
+        let query = "SELECT rolpassword FROM pg_authid WHERE rolname = $1::text AND rolcanlogin \
+                     AND (rolvaliduntil IS NULL OR rolvaliduntil > now())";
+        let row = client
+            .query_opt(query, &[&user])
+            .await
+            .map_err(session::failed("look up a password", &endpoint.branch_uid))
+            .map_err(broken)?;
+        let verifier: Option<String> = row.and_then(|row| row.get(0));
+        let good = verifier.is_some_and(|verifier| scram::verifies(&verifier, password));
+        Ok(good.then_some(()).ok_or(LoginRefusal::WrongPassword))
+    }
+
+    /// Takes one of the connections of the endpoint's compute, once for each session.
+    fn sit(&self, place: &Place) -> Result<(), Refusal> {
+        let Some(limit) = self.directory.connection_limit(&place.endpoint) else {
+            return Ok(());
+        };
+        let mut mine = place.seat.lock().unwrap_or_else(PoisonError::into_inner);
+        if mine.is_some() {
+            return Ok(());
+        }
+        let taken = {
+            let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(seats.entry(place.endpoint.uid.clone()).or_default())
+        };
+        let seat = Seat(taken);
+        let before = seat.0.fetch_add(1, Ordering::Relaxed);
+        if before >= limit.saturating_sub(RESERVED) {
+            return Err(refusal(Id::TooManyConnections, &[]));
+        }
+        *mine = Some(seat);
+        Ok(())
+    }
+}
+
 impl FrontDoor for Door {
     type Place = Place;
     type Upstream = UnixStream;
@@ -68,7 +135,11 @@ impl FrontDoor for Door {
             return Err(external(reason.as_deref()));
         }
         let last_ms = self.fleet.activity(&endpoint);
-        Ok(Place { endpoint, last_ms })
+        Ok(Place {
+            endpoint,
+            last_ms,
+            seat: Arc::default(),
+        })
     }
 
     async fn authenticate(
@@ -90,10 +161,16 @@ impl FrontDoor for Door {
                 .adopt_roles(&place.endpoint.branch_uid, &made);
             checked = check();
         }
+        if checked == Err(LoginRefusal::WrongPassword)
+            && self.directory.logs_in_by_password(&place.endpoint, user)
+        {
+            checked = self.check_native(&place.endpoint, user, password).await?;
+        }
         checked.map_err(|why| of_login(why, user))
     }
 
     async fn open(&self, place: &Place) -> Result<UnixStream, Refusal> {
+        self.sit(place)?;
         self.fleet
             .connect(&place.endpoint)
             .await

@@ -4,5 +4,6 @@ pub mod directory;
 mod door;
 mod refusals;
 mod running;
+mod scram;
 
 pub use running::{Front, FrontError, FrontOptions, KillHow, SessionFilter};

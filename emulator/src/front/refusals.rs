@@ -59,6 +59,7 @@ pub(crate) enum Id {
     IdentityRefused,
     NativeLoginOff,
     TokenOnPooler,
+    TooManyConnections,
 }
 
 /// Words a row; `values` fill its placeholders.

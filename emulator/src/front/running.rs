@@ -133,6 +133,7 @@ impl Front {
             directory,
             fleet,
             by_address: std::sync::RwLock::default(),
+            seats: Mutex::default(),
         });
         let tls = server_config(Arc::clone(&certificates) as _)
             .map_err(|error| FrontError::Tls(error.to_string()))?;

@@ -33,4 +33,5 @@ pub use error::PostgresError;
 pub use fleet::{Fleet, FleetCounts, FleetOptions};
 pub use installation::Installation;
 pub use point::{Branch, BranchPoint, Lsn, NotAnLsn, Origin};
+pub(crate) use template::BOOTSTRAP_ROLE;
 pub use time::{SystemTime, Time};

@@ -11,11 +11,17 @@ use crate::token::TokenRefusal;
 impl Directory for Lakebase {
     fn endpoint_by_host(&self, host: &str) -> Option<Endpoint> {
         let (uid, pooled) = names::split_host(host)?;
-        self.view().endpoint_by_uid(uid).map(|at| shown(at, pooled))
+        let all = self.view();
+        all.endpoint_by_uid(uid)
+            .filter(|at| is_reachable(*at))
+            .map(|at| shown(at, pooled))
     }
 
     fn endpoint_by_uid(&self, uid: &str) -> Option<Endpoint> {
-        self.view().endpoint_by_uid(uid).map(|at| shown(at, false))
+        let all = self.view();
+        all.endpoint_by_uid(uid)
+            .filter(|at| is_reachable(*at))
+            .map(|at| shown(at, false))
     }
 
     fn external_refusal(&self, endpoint: &Endpoint) -> Option<Option<String>> {
@@ -68,7 +74,10 @@ impl Directory for Lakebase {
     fn roles(&self, branch_uid: &str) -> Vec<Role> {
         self.view()
             .branch_by_uid(branch_uid)
-            .map(|(_, branch)| branch.roles.iter().map(login_role).collect())
+            .map(|(_, branch)| {
+                let initial = branch.roles.iter().filter(|role| role.initial);
+                initial.map(login_role).collect()
+            })
             .unwrap_or_default()
     }
 
@@ -100,6 +109,11 @@ impl Directory for Lakebase {
 }
 
 impl Lakebase {
+    /// The endpoint, even if nobody may come to it yet, or any more.
+    pub(crate) fn any_endpoint(&self, uid: &str) -> Option<Endpoint> {
+        self.view().endpoint_by_uid(uid).map(|at| shown(at, false))
+    }
+
     fn check_token(&self, role: &str, password: &str) -> Result<(), LoginRefusal> {
         let claims =
             self.tokens
@@ -122,6 +136,11 @@ impl Lakebase {
             Err(LoginRefusal::WrongIdentity)
         }
     }
+}
+
+/// Whether an endpoint is there for clients: made, and not deleted with its branch or project.
+fn is_reachable(at: Located<'_>) -> bool {
+    at.endpoint.ready && at.branch.deleted.is_none() && at.project.deleted.is_none()
 }
 
 fn shown(at: Located<'_>, pooled: bool) -> Endpoint {
@@ -161,6 +180,7 @@ fn owned_databases(branch_name: &str, branch: &Branch) -> Vec<(String, String)> 
     branch
         .databases
         .iter()
+        .filter(|database| database.initial)
         .filter_map(|database| {
             let spec = &database.spec;
             Some((spec.postgres_database.clone(), owner(&spec.role)?))

@@ -31,7 +31,7 @@ use crate::journal::Journal;
 use crate::options::{HostMode, SuspendAfter};
 use crate::token::Tokens;
 use crate::{Clock, Error};
-use model::{Branch, Kept, LAYOUT, Project};
+use model::{Kept, LAYOUT, Project};
 pub(crate) use resources::{Compute, Located, Resources};
 use spec::{IdentityType, Seconds};
 use store::Store;
@@ -41,6 +41,8 @@ pub(crate) struct Seed {
     pub(crate) projects: Vec<String>,
     pub(crate) pg_version: u32,
     pub(crate) suspend_after: SuspendAfter,
+    /// Whether operations have to do anything in Postgres.
+    pub(crate) postgres: bool,
 }
 
 /// Everything that the parts of the emulator share.
@@ -53,9 +55,18 @@ pub(crate) struct Lakebase {
     store: Store,
     resources: RwLock<Resources>,
     operation_delay: Mutex<Duration>,
-    /// Names of operations that are to be worked on; `None` where nothing but the state is to be changed.
-    workers: Mutex<Option<mpsc::UnboundedSender<String>>>,
+    /// Who does what takes time; `None` before it is there.
+    workers: Mutex<Option<mpsc::UnboundedSender<Job>>>,
     changed: watch::Sender<u64>,
+}
+
+/// Something that takes time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Job {
+    /// The operation of this name.
+    Operation(String),
+    /// A sync of the synced table of this id.
+    Sync(String),
 }
 
 /// A look at the resources; holds their lock, so it is never kept across an `await`.
@@ -66,52 +77,6 @@ impl std::ops::Deref for View<'_> {
 
     fn deref(&self) -> &Resources {
         &self.0
-    }
-}
-
-impl View<'_> {
-    pub(crate) fn projects(&self) -> &[Project] {
-        &self.0.kept().projects
-    }
-
-    pub(crate) fn endpoints(&self) -> impl Iterator<Item = Located<'_>> {
-        self.projects().iter().flat_map(|project| {
-            project.branches.iter().flat_map(move |branch| {
-                branch.endpoints.iter().map(move |endpoint| Located {
-                    project,
-                    branch,
-                    endpoint,
-                })
-            })
-        })
-    }
-
-    pub(crate) fn endpoint_by_uid(&self, uid: &str) -> Option<Located<'_>> {
-        self.endpoints().find(|at| at.endpoint.uid == uid)
-    }
-
-    pub(crate) fn branch_by_uid(&self, uid: &str) -> Option<(&Project, &Branch)> {
-        self.projects().iter().find_map(|project| {
-            let mut branches = project.branches.iter();
-            Some((project, branches.find(|branch| branch.uid == uid)?))
-        })
-    }
-
-    /// The host that clients of an endpoint are told, and its port when Postgres runs.
-    pub(crate) fn host(&self, endpoint_uid: &str) -> (String, Option<u16>) {
-        let address = self.0.addresses.get(endpoint_uid);
-        let host = match address {
-            Some((HostMode::Ip, address)) => address.ip().to_string(),
-            Some((HostMode::Port, _)) => "localhost".to_owned(),
-            Some((HostMode::Dns, _)) => names::dns_host(endpoint_uid),
-            Some((HostMode::Name, _)) | None => names::host(endpoint_uid),
-        };
-        (host, address.map(|(_, address)| address.port()))
-    }
-
-    pub(crate) fn compute(&self, endpoint_uid: &str) -> Compute {
-        let known = self.0.computes.get(endpoint_uid);
-        known.copied().unwrap_or(Compute::UNSEEN)
     }
 }
 
@@ -202,20 +167,30 @@ impl Lakebase {
             .unwrap_or_else(PoisonError::into_inner) = delay;
     }
 
-    /// From now on operations are handed to this worker; the names of those that an earlier run left are sent at once.
-    pub(crate) fn set_workers(&self, workers: mpsc::UnboundedSender<String>) {
+    /// From now on jobs are handed to this worker; the operations that an earlier run left are sent at once.
+    pub(crate) fn set_workers(&self, workers: mpsc::UnboundedSender<Job>) {
         for operation in self.view().running() {
             // Only a worker that has ended hears nothing.
-            let _ = workers.send(operation.name.clone());
+            let _ = workers.send(Job::Operation(operation.name.clone()));
         }
         *self.workers.lock().unwrap_or_else(PoisonError::into_inner) = Some(workers);
     }
 
-    pub(crate) fn hand_over(&self, operation: &str) {
+    pub(crate) fn hand_over(&self, job: Job) {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(workers) = &*workers {
-            let _ = workers.send(operation.to_owned());
+            let _ = workers.send(job);
         }
+    }
+
+    /// Whether operations have anything to do but to change the state.
+    pub(crate) fn has_postgres(&self) -> bool {
+        self.seed.postgres
+    }
+
+    /// The major version of Postgres of projects that do not choose.
+    pub(crate) fn pg_version(&self) -> u32 {
+        self.seed.pg_version
     }
 
     pub(crate) fn state_dir(&self) -> &Path {
@@ -324,9 +299,10 @@ impl Lakebase {
                 };
                 if branch.role_named(&role.name).is_none() {
                     let id = seed::free_id("role", |id| branch.role(id).is_none());
-                    branch
-                        .roles
-                        .push(seed::role(&id, &role.name, identity, false, now));
+                    branch.roles.push(model::Role {
+                        initial: false,
+                        ..seed::role(&id, &role.name, identity, false, now)
+                    });
                 }
             }
             Ok::<_, Error>(())

@@ -127,6 +127,9 @@ pub(crate) struct Role {
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
     pub(crate) spec: RoleSpec,
+    /// Whether it comes with its branch: Postgres gets it when the branch's cluster first starts.
+    #[serde(default)]
+    pub(crate) initial: bool,
     /// The native password, of roles that have one.
     pub(crate) password: Option<NativePassword>,
 }
@@ -159,6 +162,9 @@ pub(crate) struct Database {
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
     pub(crate) spec: DatabaseSpec,
+    /// Whether it comes with its branch, as [`Role::initial`].
+    #[serde(default)]
+    pub(crate) initial: bool,
     pub(crate) data_api: Option<DataApi>,
     pub(crate) cdf_configs: Vec<CdfConfig>,
 }

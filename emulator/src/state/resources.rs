@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 
 use super::model::{Branch, Catalog, Endpoint, Kept, Project, SyncedTable};
+use super::names;
 use super::operation::{Operation, REMEMBERED};
 use super::source::Source;
 use super::store::Entry;
@@ -77,6 +78,49 @@ impl Resources {
         &self.kept
     }
 
+    pub(crate) fn projects(&self) -> &[Project] {
+        &self.kept.projects
+    }
+
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = Located<'_>> {
+        self.projects().iter().flat_map(|project| {
+            project.branches.iter().flat_map(move |branch| {
+                branch.endpoints.iter().map(move |endpoint| Located {
+                    project,
+                    branch,
+                    endpoint,
+                })
+            })
+        })
+    }
+
+    pub(crate) fn endpoint_by_uid(&self, uid: &str) -> Option<Located<'_>> {
+        self.endpoints().find(|at| at.endpoint.uid == uid)
+    }
+
+    pub(crate) fn branch_by_uid(&self, uid: &str) -> Option<(&Project, &Branch)> {
+        self.projects().iter().find_map(|project| {
+            let mut branches = project.branches.iter();
+            Some((project, branches.find(|branch| branch.uid == uid)?))
+        })
+    }
+
+    /// The host that clients of an endpoint are told, and its port when Postgres runs.
+    pub(crate) fn host(&self, endpoint_uid: &str) -> (String, Option<u16>) {
+        let address = self.addresses.get(endpoint_uid);
+        let host = match address {
+            Some((HostMode::Ip, address)) => address.ip().to_string(),
+            Some((HostMode::Port, _)) => "localhost".to_owned(),
+            Some((HostMode::Dns, _)) => names::dns_host(endpoint_uid),
+            Some((HostMode::Name, _)) | None => names::host(endpoint_uid),
+        };
+        (host, address.map(|(_, address)| address.port()))
+    }
+
+    pub(crate) fn compute(&self, endpoint_uid: &str) -> Compute {
+        let known = self.computes.get(endpoint_uid);
+        known.copied().unwrap_or(Compute::UNSEEN)
+    }
     pub(crate) fn project(&self, id: &str) -> Option<&Project> {
         self.kept.projects.iter().find(|project| project.id == id)
     }

@@ -76,6 +76,7 @@ pub(crate) fn project(
             role: format!("{branch}/roles/{}", owner_role.id),
             postgres_database: "databricks_postgres".to_owned(),
         },
+        initial: true,
         data_api: None,
         cdf_configs: Vec::new(),
     };
@@ -181,6 +182,7 @@ pub(crate) fn role(
                 bypassrls: superuser,
             },
         },
+        initial: true,
         password: None,
     }
 }
@@ -197,6 +199,7 @@ pub(crate) fn native_role(
         created: now,
         updated: now,
         spec,
+        initial: false,
         password: password.map(NativePassword::new),
     }
 }

@@ -2,6 +2,7 @@
 //! HTTP library that repairs it.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
+pub mod api;
 pub mod session;
 
 use std::fmt::Write as _;

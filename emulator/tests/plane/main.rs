@@ -1,0 +1,19 @@
+//! The management API without Postgres: every kind of resource, with the codes and texts of each rule.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod branches;
+mod computes;
+mod data;
+mod operations;
+mod permissions;
+mod projects;
+mod roles;
+mod snapshots;
+mod tables;
+mod timers;
+
+const IPV: &str = "INVALID_PARAMETER_VALUE";
+const BRANCH: &str = "projects/emulator/branches/production";
