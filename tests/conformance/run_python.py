@@ -50,22 +50,11 @@ class Run(Steps):
         if op == "storm":
             with ThreadPoolExecutor(args["count"]) as pool:
                 return {"distinct": len(set(pool.map(lambda _: self.client.token(), range(args["count"]))))}
-        if op == "call":
-            return self.call(**args)
         if op == "login":
             return self.login(args)
         if op == "close":
             self.client.close()
         return {}
-
-    def call(
-        self, method: str, arguments: dict[str, Any], wait: bool = False, timeout: float | None = None
-    ) -> dict[str, Any]:
-        postgres = self.client.postgres
-        if not wait:
-            return dict(flat("", postgres.call(method, arguments, timeout=timeout)))
-        began = postgres.call(method, arguments, timeout=timeout)
-        return dict(flat("", Operation(self.client, dict, began).wait(60)))
 
     def login(self, args: dict[str, Any]) -> dict[str, Any]:
         password = args.pop("password", None)
