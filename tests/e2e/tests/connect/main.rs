@@ -237,9 +237,7 @@ async fn a_clock_that_is_an_hour_late_is_learnt_and_costs_no_login() {
     connect(&client, PlanRequest::default()).await.unwrap();
     let skew = client.skew_ms().unwrap();
     assert!((3_590_000..3_610_000).contains(&skew), "{skew} ms");
-    assert_eq!(
-        client.stats().clock_skew_ms.map(|ms| ms / 100_000),
-        Some(36)
-    );
+    let told = client.stats().clock_skew_ms;
+    assert!(told.is_some_and(|ms| ms.abs_diff(skew) < 5_000), "{told:?}");
     emulator.shutdown().await;
 }
