@@ -29,7 +29,7 @@ fn of_go(repo: &Repo) -> Result<OsString> {
     })?;
     let program = repo
         .target("auth-witness/go")
-        .with_extension(std::env::consts::EXE_EXTENSION);
+        .with_extension(env::consts::EXE_EXTENSION);
     let mut build = go::command(repo);
     build
         .current_dir(&source)

@@ -115,7 +115,7 @@ async fn a_host_that_calls_itself_an_account_console_is_one_whatever_its_name() 
         ("of another kind", Code::AuthFailed),
     ] {
         let wire = Scripted::new(move |request| match request.url.path() {
-            "/.well-known/databricks-config" => ok(&format!(r#"{{"host_type":"{kind}"}}"#)),
+            "/.well-known/databricks-config" => ok(format!(r#"{{"host_type":"{kind}"}}"#)),
             _ => status(404),
         });
         let clock = ManualClock::at(NOW);
