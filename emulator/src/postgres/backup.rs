@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 
 use super::account::Account;
 use super::error::PostgresError;
-use super::image::{copy_files, copy_segment};
+use super::image::{copy_files, copy_segment, copy_wal};
 use super::installation::blocking;
 use super::point::{Lsn, Segment};
 use super::template::WAL_SEGMENT;
@@ -69,6 +69,8 @@ pub(crate) async fn backup(
         .ok_or_else(|| unreadable(&label))?;
     let (from, to, owner) = (data.to_owned(), tree.to_owned(), owner.clone());
     blocking(move || {
+        // The histories of timelines.
+        copy_wal(&from, &to, &owner, |_| false)?;
         let last = end.segment_before();
         for number in first_segment.number..=last {
             let segment = Segment {

@@ -30,22 +30,15 @@ impl Compute {
         }
         account.make_passable_dir(self.dir())?;
         let image = match history.newest()? {
-            Some((_, image)) => image,
-            None => {
-                let tree = template(installation, cache, account).await?;
+            Some((_, image)) if image.about.template.is_none() => image,
+            // One empty cluster is as good as another, and that of an earlier run may be gone from the cache.
+            _ => {
                 let dir = history.image_dir(1);
-                std::fs::create_dir_all(&dir).map_err(PostgresError::file("create", &dir))?;
-                Image::seal(&dir, &self.about_template(&tree)?)?;
-                Image::load(&dir)?
-                    .ok_or_else(|| PostgresError::NoSuchBranch(self.branch.uid.clone()))?
+                self.first_image(installation, &dir).await?
             }
         };
         set_provisioned(self.dir(), &image.about.provisioned)?;
         let tree = image.tree(cache);
-        if !tree.exists() && image.about.template.is_some() {
-            // Somebody has emptied the cache.
-            template(installation, cache, account).await?;
-        }
         let (draft, owner) = (self.dir().join("draft"), account.clone());
         blocking(move || {
             // Left over from an emulator that was killed while copying.
@@ -54,6 +47,19 @@ impl Compute {
             std::fs::rename(&draft, &data).map_err(PostgresError::file("move to", &data))
         })
         .await
+    }
+
+    /// The image of a branch that begins with nothing.
+    async fn first_image(
+        &self,
+        installation: &Installation,
+        dir: &Path,
+    ) -> Result<Image, PostgresError> {
+        let (account, cache) = (&self.shared.account, &self.shared.cache_dir);
+        let about = self.about_template(&template(installation, cache, account).await?)?;
+        std::fs::create_dir_all(dir).map_err(PostgresError::file("create", dir))?;
+        Image::seal(dir, &about)?;
+        Image::load(dir)?.ok_or_else(|| PostgresError::NoSuchBranch(self.branch.uid.clone()))
     }
 
     fn about_template(&self, tree: &Path) -> Result<About, PostgresError> {
@@ -82,7 +88,7 @@ impl Compute {
             Origin::Time(shown) => {
                 let now = self.shared.time.now();
                 if *shown > now {
-                    return Err(self.ahead(shown, &now));
+                    return Err(self.ahead(shown, now));
                 }
                 let Some(real) = self.shared.time.real_at(*shown) else {
                     return Err(self.gone(shown)?);
@@ -98,7 +104,7 @@ impl Compute {
         self.settle().await?;
         self.mark(target).await?;
         let _images = self.images.lock().await;
-        let Some(image) = self.history().before(target)? else {
+        let Some(image) = self.history().before(target, &self.shared.cache_dir)? else {
             return Err(self.gone(&asked)?);
         };
         self.replay(&image, target, origin, to).await
@@ -321,7 +327,10 @@ impl Compute {
             return Ok(());
         }
         let _images = self.images.lock().await;
-        let Some(past) = self.history().before(Target::Lsn(about.point_lsn))? else {
+        let Some(past) = self
+            .history()
+            .before(Target::Lsn(about.point_lsn), &self.shared.cache_dir)?
+        else {
             return Ok(());
         };
         let first = Segment::of_file(&past.about.first_segment);
@@ -357,7 +366,8 @@ impl Compute {
         }
         let history = self.history();
         let every = self.shared.image_every_bytes;
-        let Some(number) = blocking(move || history.due(every)).await? else {
+        let cache = self.shared.cache_dir.clone();
+        let Some(number) = blocking(move || history.due(every, &cache)).await? else {
             return Ok(());
         };
         let draft = unique(&self.shared.branches_dir, ".draft-")?;
@@ -389,7 +399,7 @@ impl Compute {
 
     /// The error for a point before all that is kept; looking for what is kept may fail too.
     fn gone(&self, asked: impl std::fmt::Display) -> Result<PostgresError, PostgresError> {
-        let earliest = self.history().earliest()?;
+        let earliest = self.history().earliest(&self.shared.cache_dir)?;
         Ok(PostgresError::HistoryGone {
             branch: self.branch.uid.clone(),
             asked: asked.to_string(),

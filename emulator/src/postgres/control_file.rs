@@ -19,6 +19,8 @@ const READ_BYTES: usize = 52;
 /// The part of it that branching needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ControlFile {
+    /// Made by `initdb`, and the same in all that was copied from what it made.
+    pub(crate) system: u64,
     /// Stopped in order: what the files hold needs no WAL.
     pub(crate) is_clean: bool,
     /// Where the last checkpoint stands in the WAL.
@@ -43,10 +45,10 @@ impl ControlFile {
             part.copy_from_slice(&bytes[at..at + 4]);
             u32::from_ne_bytes(part)
         };
-        let lsn_at = |at: usize| {
+        let u64_at = |at: usize| {
             let mut part = [0; 8];
             part.copy_from_slice(&bytes[at..at + 8]);
-            Lsn(u64::from_ne_bytes(part))
+            u64::from_ne_bytes(part)
         };
         let version = u32_at(8);
         if version < OLDEST_VERSION {
@@ -54,12 +56,43 @@ impl ControlFile {
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         Ok(Self {
+            system: u64_at(0),
             is_clean: u32_at(16) == SHUT_DOWN,
-            checkpoint: lsn_at(32),
+            checkpoint: Lsn(u64_at(32)),
             redo: Segment {
-                number: lsn_at(40).segment(),
+                number: Lsn(u64_at(40)).segment(),
                 timeline: u32_at(48),
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_layout_that_is_not_known_is_refused() {
+        let mut bytes = [0; READ_BYTES];
+        bytes[8..12].copy_from_slice(&1201_u32.to_ne_bytes());
+        let error = ControlFile::parse(&bytes).unwrap_err().to_string();
+        assert!(error.contains("1201"), "{error}");
+    }
+
+    #[test]
+    fn fields_are_read_from_where_postgres_writes_them() {
+        let mut bytes = [0; READ_BYTES];
+        bytes[0..8].copy_from_slice(&77_u64.to_ne_bytes());
+        bytes[8..12].copy_from_slice(&1300_u32.to_ne_bytes());
+        bytes[16..20].copy_from_slice(&1_u32.to_ne_bytes());
+        bytes[32..40].copy_from_slice(&0x0280_0060_u64.to_ne_bytes());
+        bytes[40..48].copy_from_slice(&0x0280_0028_u64.to_ne_bytes());
+        bytes[48..52].copy_from_slice(&3_u32.to_ne_bytes());
+        let control = ControlFile::parse(&bytes).unwrap();
+        assert!(control.is_clean);
+        assert_eq!(control.system, 77);
+        assert_eq!(control.checkpoint.to_string(), "0/2800060");
+        assert_eq!(control.redo.file(), "00000003000000000000000A");
     }
 }

@@ -6,6 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
+use super::control_file::ControlFile;
 use super::error::PostgresError;
 use super::image::{Image, wal_files};
 use super::point::{Lsn, Segment};
@@ -67,8 +70,12 @@ impl History {
     }
 
     /// The latest image from which the WAL leads to `target`.
-    pub(crate) fn before(&self, target: Target) -> Result<Option<Image>, PostgresError> {
-        let mut images = self.reachable()?;
+    pub(crate) fn before(
+        &self,
+        target: Target,
+        cache: &Path,
+    ) -> Result<Option<Image>, PostgresError> {
+        let mut images = self.reachable(cache)?;
         images.retain(|image| match target {
             Target::Time(real) => image.about.taken.is_none_or(|taken| taken <= real),
             Target::Lsn(lsn) => image.about.end <= lsn,
@@ -77,15 +84,19 @@ impl History {
     }
 
     /// The images that are followed by WAL without a gap, oldest first.
-    pub(crate) fn reachable(&self) -> Result<Vec<Image>, PostgresError> {
+    fn reachable(&self, cache: &Path) -> Result<Vec<Image>, PostgresError> {
         let images = self.images()?.into_iter().map(|(_, image)| image);
         if !self.data().exists() {
             return Ok(images.collect());
         }
         let oldest = self.oldest_segment()?;
-        // The WAL up to its end is in the image itself.
-        let follows =
-            |image: &Image| oldest.is_some_and(|oldest| oldest.number <= image.about.end.segment());
+        let system = ControlFile::read(&self.data())?.system;
+        let follows = |image: &Image| {
+            // The WAL up to its end is in the image itself.
+            oldest.is_some_and(|oldest| oldest.number <= image.about.end.segment())
+                // Somebody may have emptied the cache with the template, and the one there now is another.
+                && ControlFile::read(&image.tree(cache)).is_ok_and(|tree| tree.system == system)
+        };
         Ok(images.filter(follows).collect())
     }
 
@@ -96,9 +107,10 @@ impl History {
 
     /// The number of the image that is due: so much WAL has been written since the last one that replaying it would take
     /// long, and keeping it much room. `None`: not yet.
-    pub(crate) fn due(&self, every_bytes: u64) -> Result<Option<u64>, PostgresError> {
-        let Some((number, newest)) = self.newest()? else {
-            return Ok(Some(1));
+    pub(crate) fn due(&self, every_bytes: u64, cache: &Path) -> Result<Option<u64>, PostgresError> {
+        let next = self.newest()?.map_or(1, |(number, _)| number + 1);
+        let Some(newest) = self.reachable(cache)?.pop() else {
+            return Ok(Some(next));
         };
         let since = newest.about.end.segment();
         let files = wal_files(&self.data())?;
@@ -113,7 +125,7 @@ impl History {
         }
         let size = size_of(&self.data().join("base"));
         let is_due = written >= size.min(every_bytes.saturating_mul(LARGE));
-        Ok(is_due.then_some(number + 1))
+        Ok(is_due.then_some(next))
     }
 
     /// Removes the images that are too old.
@@ -126,9 +138,12 @@ impl History {
         Ok(())
     }
 
-    /// The earliest position that can still be gone back to.
-    pub(crate) fn earliest(&self) -> Result<Option<(Lsn, Option<jiff::Timestamp>)>, PostgresError> {
-        let images = self.reachable()?;
+    /// The earliest position that can still be gone back to, and its time by the machine's clock.
+    pub(crate) fn earliest(
+        &self,
+        cache: &Path,
+    ) -> Result<Option<(Lsn, Option<Timestamp>)>, PostgresError> {
+        let images = self.reachable(cache)?;
         Ok(images
             .first()
             .map(|image| (image.about.end, image.about.taken)))

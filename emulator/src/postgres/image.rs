@@ -94,9 +94,11 @@ impl Image {
 
     /// Completes an image whose tree stands in `dir`.
     pub(crate) fn seal(dir: &Path, about: &About) -> Result<(), PostgresError> {
-        let path = dir.join(ABOUT);
+        let (path, draft) = (dir.join(ABOUT), dir.join(".about.new"));
         let text = serde_json::to_vec(about).unwrap_or_default();
-        fs::write(&path, text).map_err(PostgresError::file("write", &path))
+        fs::write(&draft, text)
+            .and_then(|()| fs::rename(&draft, &path))
+            .map_err(PostgresError::file("write", &path))
     }
 
     /// Where the tree of an image in `dir` stands.

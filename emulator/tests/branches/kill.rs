@@ -15,10 +15,10 @@ const STATE: &str = "LAKEKEY_TEST_BRANCHES";
 /// Not a test of its own: the process that the test below kills.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn victim() {
-    let Some(state) = std::env::var_os(STATE) else {
+    let Some(dir) = std::env::var_os(STATE) else {
         return;
     };
-    let stage = Stage::at(Path::new(&state), 17).await;
+    let stage = Stage::at(Path::new(&dir), 17).await;
     let main = stage.session("main").await;
     write(&main, "1").await;
     stage.child("main", "child", Origin::Current).await.unwrap();
@@ -38,10 +38,10 @@ async fn victim() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn branches_outlive_a_sigkill_of_the_emulator() {
-    let state = state_dir();
+    let dir = state_dir();
     let mut killed = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kill::victim", "--nocapture"])
-        .env(STATE, state.path())
+        .env(STATE, dir.path())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -50,7 +50,7 @@ async fn branches_outlive_a_sigkill_of_the_emulator() {
     killed.kill().unwrap();
     killed.wait().unwrap();
     assert!(committed, "the other emulator did not get that far");
-    let stage = Stage::at(state.path(), 17).await;
+    let stage = Stage::at(dir.path(), 17).await;
     assert_eq!(stage.rows("main").await, ["1", "4"]);
     assert_eq!(stage.rows("child").await, ["1", "2", "3"]);
     assert_eq!(stage.rows("quiet").await, ["1", "2"]);
@@ -80,7 +80,10 @@ async fn a_server_that_was_left_behind_is_ended_and_nobody_else() {
     let next = Stage::at(&stage.dir, 17).await;
     assert_eq!(next.rows("main").await, ["1"]);
     assert_eq!(next.rows("other").await, ["2"]);
-    assert!(test_kill_process(left.0).is_err(), "the old server is gone");
+    assert!(
+        test_kill_process(left.pid).is_err(),
+        "the old server is gone"
+    );
     assert!(
         bystander.try_wait().unwrap().is_none(),
         "the bystander lives"
@@ -91,7 +94,10 @@ async fn a_server_that_was_left_behind_is_ended_and_nobody_else() {
 }
 
 /// A server that runs on a branch's files without an emulator.
-struct Orphan(Pid, tempfile::TempDir);
+struct Orphan {
+    pid: Pid,
+    _sockets: tempfile::TempDir,
+}
 
 impl Orphan {
     async fn start(data: &Path) -> Self {
@@ -124,12 +130,15 @@ impl Orphan {
             std::fs::read_to_string(&lock).is_ok_and(|text| text.contains("ready"))
         })
         .await;
-        Self(pid, sockets)
+        Self {
+            pid,
+            _sockets: sockets,
+        }
     }
 }
 
 impl Drop for Orphan {
     fn drop(&mut self) {
-        let _ = kill_process(self.0, Signal::KILL);
+        let _ = kill_process(self.pid, Signal::KILL);
     }
 }

@@ -68,7 +68,7 @@ pub(crate) struct Stage {
     pub(crate) clock: Arc<Clock>,
     pub(crate) dir: PathBuf,
     pub(crate) pg_version: u32,
-    _state: Option<tempfile::TempDir>,
+    temporary: Option<tempfile::TempDir>,
 }
 
 impl Stage {
@@ -82,13 +82,13 @@ impl Stage {
 
     /// With so much WAL between two images.
     pub(crate) async fn that_keeps(image_every_bytes: u64, pg_version: u32) -> Self {
-        let state = state_dir();
+        let temporary = state_dir();
         let options = FleetOptions {
             image_every_bytes,
-            ..fleet_options(state.path())
+            ..fleet_options(temporary.path())
         };
         let mut stage = Self::of(options, pg_version).await;
-        stage._state = Some(state);
+        stage.temporary = Some(temporary);
         stage
     }
 
@@ -107,7 +107,7 @@ impl Stage {
             clock,
             dir,
             pg_version,
-            _state: None,
+            temporary: None,
         }
     }
 
@@ -179,6 +179,7 @@ impl Stage {
 
     pub(crate) async fn close(self) {
         self.fleet.shutdown().await;
+        drop(self.temporary);
     }
 }
 

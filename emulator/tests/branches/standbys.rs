@@ -3,7 +3,7 @@
 use lakekey_emulator::front::directory::ComputeState;
 use lakekey_emulator::postgres::Origin;
 
-use crate::stage::{Stage, eventually, rows, write};
+use crate::stage::{Stage, eventually, rows, text, write};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_follows_refuses_writes_and_has_a_life_of_its_own() {
@@ -66,6 +66,28 @@ async fn readers_of_a_new_branch_have_its_data_and_go_with_it() {
     stage.fleet.remove_branch("br-child").await.unwrap();
     assert!(!dir.exists());
     assert!(stage.fleet.wake(&readers[1]).await.is_err());
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_from_the_past_has_readers_too() {
+    let stage = Stage::open().await;
+    let main = stage.session("main").await;
+    write(&main, "1").await;
+    let position = text(&main, "pg_current_wal_lsn()").await.parse().unwrap();
+    write(&main, "2").await;
+    let origin = Origin::Lsn(position);
+    stage.child("main", "child", origin).await.unwrap();
+    let child = stage.session("child").await;
+    let reader = stage.reader("child", "r");
+    assert_eq!(rows(&stage.session_at(&reader).await).await, ["1"]);
+    assert!(stage.fleet.suspend(&reader.uid).await.unwrap());
+    write(&child, "3").await;
+    stage.suspend("child").await;
+    let standby = stage.session_at(&reader).await;
+    assert_eq!(rows(&standby).await, ["1", "3"]);
+    write(&stage.session("child").await, "4").await;
+    eventually("it follows", async || rows(&standby).await.len() == 3).await;
     stage.close().await;
 }
 
