@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: lakekey and its peers, measured side by side in one run on one machine. Only ratios of such a run
 //! say anything; a missed target is printed and never fails the run.
 
+mod java;
 mod node;
 mod requests;
 mod row;
@@ -19,6 +20,7 @@ use crate::repo::Repo;
 use crate::setup::artifacts::{self, Profile};
 use crate::setup::{postgres, python, tools};
 use crate::table;
+use java::Jar;
 use node::Package;
 use row::Row;
 
@@ -41,6 +43,7 @@ struct Bench<'a> {
     /// The release build of the package, in front of the debug build that the tests use.
     package: PathBuf,
     node: Package,
+    jar: Jar,
     rounds: &'static str,
 }
 
@@ -63,6 +66,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     let package = unpack(&environment, &wheel, &folder)?;
 
     let node = Package::install(repo, &folder)?;
+    let jar = Jar::build(repo, &folder)?;
 
     let bin = binaries
         .to_str()
@@ -75,6 +79,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
         emulator,
         package,
         node,
+        jar,
         rounds,
     };
     let mut rows = vec![
@@ -88,6 +93,8 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     for name in ["requires.mjs", "warm_password.mjs", "logins.mjs"] {
         rows.extend(bench.node(name)?);
     }
+    rows.extend(bench.jar.sizes()?);
+    rows.extend(bench.java("WarmToken.java", &[])?);
     println!("counting requests until the first credential");
     rows.extend(requests::rows(&bench.node, &bench.emulator, &folder)?);
     bench.emulator.post(
@@ -130,6 +137,14 @@ impl Bench<'_> {
         let mut script = self.node.script(name, &self.emulator);
         script.env("LAKEKEY_BENCH_ROUNDS", self.rounds);
         Row::read(&child::quietly(name, &mut script)?)
+    }
+
+    fn java(&self, name: &str, beside: &[PathBuf]) -> Result<Vec<Row>> {
+        println!("measuring {name}");
+        let source = self.repo.path("tests/bench").join(name);
+        let mut program = self.jar.program(&source, beside, &self.emulator)?;
+        program.env("LAKEKEY_BENCH_ROUNDS", self.rounds);
+        Row::read(&child::quietly(name, &mut program)?)
     }
 
     fn rust(&self) -> Result<Vec<Row>> {

@@ -24,7 +24,7 @@ pub(crate) fn installed(repo: &Repo) -> Result<()> {
 pub(crate) fn jar(repo: &Repo, profile: Profile, folder: &Path, phase: &str) -> Result<PathBuf> {
     tools::require(&[tools::JAVAC, tools::MAVEN])?;
     let (natives, build) = (folder.join("natives"), folder.join("build"));
-    native(repo, profile, &natives)?;
+    native(repo, profile, &library(folder)?)?;
     child::fetching("building the jar", || {
         let mut maven = maven::command(repo);
         maven
@@ -43,7 +43,7 @@ pub(crate) fn jar(repo: &Repo, profile: Profile, folder: &Path, phase: &str) -> 
 }
 
 /// Builds the native library and puts it, with its checksum, where the jar takes it from.
-pub(crate) fn native(repo: &Repo, profile: Profile, natives: &Path) -> Result<PathBuf> {
+fn native(repo: &Repo, profile: Profile, to: &Path) -> Result<()> {
     let mut build = artifacts::cargo(repo);
     build.args(["build", "--quiet", "--package", "lakekey-java"]);
     let made = match profile {
@@ -54,12 +54,11 @@ pub(crate) fn native(repo: &Repo, profile: Profile, natives: &Path) -> Result<Pa
         }
     };
     child::loudly("building the native library for Java", &mut build)?;
-    let name = library_name();
-    let from = repo.target(&format!("{made}/{name}"));
+    let from = repo.target(&format!("{made}/{}", library_name()));
     let library =
         fs::read(&from).with_context(|| format!("the build left no {}", from.display()))?;
-    let folder = natives.join(npm::platform()?);
-    fs::create_dir_all(&folder)?;
+    let folder = to.parent().context("the library has no folder")?;
+    fs::create_dir_all(folder)?;
     let sum = ring::digest::digest(&ring::digest::SHA256, &library);
     let mut hex = String::new();
     for byte in sum.as_ref() {
@@ -67,11 +66,9 @@ pub(crate) fn native(repo: &Repo, profile: Profile, natives: &Path) -> Result<Pa
     }
     fs::write(folder.join("sha256"), hex + "\n")?;
     // The rename keeps a process that has the old one loaded whole.
-    let (new, library_there) = (folder.join("new"), folder.join(&name));
+    let new = folder.with_extension("new");
     fs::write(&new, &library)?;
-    fs::rename(&new, &library_there)
-        .with_context(|| format!("{} cannot be made", library_there.display()))?;
-    Ok(library_there)
+    fs::rename(&new, to).with_context(|| format!("{} cannot be made", to.display()))
 }
 
 /// A Java newer than the machine's may be, for what only such a one has: virtual threads. It comes as a Python package.
@@ -121,10 +118,7 @@ pub(crate) fn conformance(repo: &Repo) -> Result<Command> {
         maven
     })?;
     let classes = env::join_paths([folder.join("classes"), folder.join("lib").join("*")])?;
-    let library = repo
-        .target("java/natives")
-        .join(npm::platform()?)
-        .join(library_name());
+    let library = library(&repo.target("java"))?;
     let mut java = Command::new("java");
     java.arg(format!("-Dlakekey.native.path={}", library.display()))
         .arg("-cp")
@@ -132,6 +126,14 @@ pub(crate) fn conformance(repo: &Repo) -> Result<Command> {
         .arg("Run")
         .arg(repo.path("tests/conformance"));
     Ok(java)
+}
+
+/// The native library that is in the jar of `folder`.
+pub(crate) fn library(folder: &Path) -> Result<PathBuf> {
+    Ok(folder
+        .join("natives")
+        .join(npm::platform()?)
+        .join(library_name()))
 }
 
 fn library_name() -> String {
@@ -182,5 +184,5 @@ pub(crate) fn demo(repo: &Repo) -> Result<OsString> {
         maven
     })?;
     let parts = [build.join("classes"), build.join("lib").join("*")];
-    Ok(std::env::join_paths(parts)?)
+    Ok(env::join_paths(parts)?)
 }
