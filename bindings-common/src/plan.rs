@@ -29,6 +29,7 @@ use lakekey::plan::Failure;
 use tokio::sync::Mutex;
 
 use crate::call::Call;
+use crate::cancel::CancelHandle;
 use crate::client::{Handle, Trouble, of_core, positive};
 use crate::error::{FfiError, Result};
 use crate::fork::Tag;
@@ -86,6 +87,7 @@ pub struct Plan {
     trouble: Trouble,
     tag: Tag,
     budget: Duration,
+    cancelled: CancelHandle,
     core: Arc<Mutex<lakekey::plan::Plan>>,
 }
 
@@ -114,6 +116,7 @@ impl Handle {
             trouble,
             tag: Tag::current(),
             budget: budget.unwrap_or(lakekey::login::PROPAGATION),
+            cancelled: CancelHandle::new(),
             core: Arc::new(Mutex::new(client.plan(request))),
         })
     }
@@ -128,15 +131,26 @@ impl Plan {
                 "the process was forked while this connect was under way",
             ));
         }
-        let core = Arc::clone(&self.core);
+        let (core, cancelled) = (Arc::clone(&self.core), self.cancelled.clone());
         Ok(self.trouble.clone().call(self.budget, move || async move {
             let failure = failure.as_ref().map(|failure| Failure {
                 code: failure.code.as_deref(),
                 text: &failure.text,
             });
-            let attempt = core.lock().await.next(failure.as_ref()).await?;
-            plain(&attempt)
+            let mut core = core.lock().await;
+            tokio::select! {
+                biased;
+                () = cancelled.cancelled() => {
+                    Err(FfiError::new(Code::Cancelled, "the connect was given up"))
+                }
+                attempt = core.next(failure.as_ref()) => plain(&attempt?),
+            }
         }))
+    }
+
+    /// Gives the connect up: the call under way, and every later one, ends with `CANCELLED`.
+    pub fn cancel(&self) {
+        self.cancelled.cancel();
     }
 
     /// Tells that the last attempt succeeded: it is counted.

@@ -41,6 +41,11 @@ impl Plan {
         start(py, call, deliver, Attempt::object)
     }
 
+    /// Gives the connect up, whoever waits for it.
+    fn cancel(&self) {
+        self.plan.cancel();
+    }
+
     /// Tells that the last attempt succeeded.
     fn connected(&self) {
         self.plan.connected();

@@ -17,12 +17,16 @@ __all__ = [
     "Plan",
     "__version__",
     "_panic",
+    "call",
     "codes",
     "explain",
     "hand_over",
     "has_threads",
     "login_kinds",
+    "start_call",
+    "start_wait",
     "token",
+    "wait_operation",
 ]
 
 @disjoint_base
@@ -108,6 +112,7 @@ class Plan:
     def start_next(
         self, deliver: Callable[[Any, Exception | None], None], text: str | None = None, code: str | None = None
     ) -> Pending: ...
+    def cancel(self) -> None: ...
     def connected(self) -> None: ...
 
 @final

@@ -75,6 +75,10 @@ class Pool(ConnectionPool[Any]):
         except PoolTimeout as error:
             raise _told(self._plan, error)
 
+    def close(self, timeout: float = 5.0) -> None:
+        self._plan.give_up()
+        super().close(timeout)
+
     def login_failed(self, error: Exception) -> None:
         """Ends the wait of those who wait for a first connection that no further try would bring."""
         if not _is_final(self._plan, error):
@@ -105,6 +109,10 @@ class AsyncPool(AsyncConnectionPool[Any]):
             await super().wait(timeout)
         except PoolTimeout as error:
             raise _told(self._plan, error)
+
+    async def close(self, timeout: float = 5.0) -> None:
+        self._plan.give_up()
+        await super().close(timeout)
 
     async def login_failed(self, error: Exception) -> None:
         """As in ``Pool``."""

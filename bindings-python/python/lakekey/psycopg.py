@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from . import _telemetry as telemetry
 from ._client import wait
 from ._default import default_client
 from .errors import LakekeyError, LoginError
@@ -63,6 +64,7 @@ class _Plan:
         self.driver: dict[str, Any] = {}
         self.budget = budget
         self.connected = False
+        self.under_way: set[Plan] = set()
         # The pool, if there is one: it is told why a login failed.
         self.pool: Callable[[], Any] = _no_pool
         # Why the last login failed, and when; nothing after one that did not.
@@ -78,7 +80,14 @@ class _Plan:
         """One connect."""
         wanted, driver = self.merged(given)
         addresses = str(driver.pop("hostaddr", None) or "")
-        return self.client._plan(wanted, addresses.split(",") if addresses else [], self.budget), driver
+        steps = self.client._plan(wanted, addresses.split(",") if addresses else [], self.budget)
+        self.under_way.add(steps)
+        return steps, driver
+
+    def give_up(self) -> None:
+        """Ends the connects under way."""
+        for steps in tuple(self.under_way):
+            steps.cancel()
 
     def note(self, error: BaseException) -> None:
         # Without a pool the caller gets the error itself, which would be kept here by its own traceback.
@@ -182,6 +191,7 @@ def _pooled(
     plan = _Plan(target, client, {name: value for name, value in given.items() if name not in own})
     options.setdefault("max_lifetime", MAX_LIFETIME)
     options.setdefault("check", kind.check_connection)
+    telemetry.watch(plan.client)
     ahead = options.get("kwargs")
     plan.client._prepare(plan.merged(ahead if isinstance(ahead, dict) else {})[0])
     return plan, options
@@ -207,6 +217,7 @@ def _dial(plan: _Plan, base: Any, given: dict[str, Any]) -> Any:
                 return outcome
             plan.note(outcome)
     finally:
+        plan.under_way.discard(steps)
         # An exception that is a local of a frame in its own traceback would keep both, and the password with them.
         outcome = attempt = None
 
@@ -228,6 +239,7 @@ async def _adial(plan: _Plan, base: Any, given: dict[str, Any]) -> Any:
                 return outcome
             plan.note(outcome)
     finally:
+        plan.under_way.discard(steps)
         # An exception that is a local of a frame in its own traceback would keep both, and the password with them.
         outcome = attempt = None
 

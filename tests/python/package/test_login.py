@@ -229,3 +229,55 @@ def test_a_clock_that_is_an_hour_late_is_learnt_and_costs_no_login(lakebase: Lak
     client = lakebase.client()
     connected(client=client)
     until(lambda: 3_500_000 < client.stats()["clock_skew_ms"] < 3_700_000)
+
+
+OBSERVED = """
+import os, lakekey.psycopg
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+reader = InMemoryMetricReader()
+metrics.set_meter_provider(MeterProvider([reader]))
+with lakekey.psycopg.pool(min_size=1) as pool, pool.connection() as conn:
+    conn.execute("SELECT 1")
+try:
+    lakekey.psycopg.connect(dbname="nope")
+except lakekey.psycopg.LoginRefused:
+    pass
+shown = reader.get_metrics_data().to_json()
+found = {
+    metric.name: {tuple(point.attributes.items()): point.value for point in metric.data.data_points}
+    for resource in reader.get_metrics_data().resource_metrics
+    for scope in resource.scope_metrics
+    for metric in scope.metrics
+}
+assert found["lakekey.credential.mints"] == {(): 1}, found
+assert found["lakekey.logins"] == {(): 1}, found
+assert found["lakekey.login.failures"] == {(("lakekey.login.kind", "database_missing"),): 1}, found
+assert "lakekey.login.time" in found
+for secret in (os.environ["DATABRICKS_TOKEN"], os.environ["PGUSER"], os.environ["PGHOST"], "eyJ"):
+    assert secret not in shown, secret
+"""
+
+ALONE = """
+import sys
+sys.modules["opentelemetry"] = None
+import lakekey.psycopg
+with lakekey.psycopg.pool(min_size=1) as pool, pool.connection() as conn:
+    conn.execute("SELECT 1")
+"""
+
+
+def test_counts_go_to_whoever_collects_through_opentelemetry(lakebase: Lakebase) -> None:
+    lakebase.python(OBSERVED)
+    lakebase.python(ALONE)
+
+
+def test_closing_a_pool_ends_its_connects(lakebase: Lakebase) -> None:
+    refuse_at_the_door(lakebase)
+    client = lakebase.client()
+    pool = lakekey.psycopg.pool(client=client, min_size=2)
+    until(lambda: lakebase.counters()["logins_refused"] > 2)
+    began = time.monotonic()
+    pool.close()
+    assert time.monotonic() - began < 4, "psycopg_pool itself waits for five seconds"
