@@ -1,0 +1,67 @@
+// The management API of the npm package.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { beforeEach, test } from "node:test";
+
+import * as lakekey from "lakekey";
+import { Operation } from "lakekey/management";
+
+import { emulated, rejection } from "./emulator.mjs";
+
+const { calls } = JSON.parse(readFileSync(new URL("./management/calls.json", import.meta.url)));
+const BRANCH = "projects/emulator/branches/production";
+
+const emulator = emulated();
+const postgres = () => new lakekey.Client(emulator.client()).postgres;
+beforeEach(() => emulator.reset());
+
+const at = (answer, path) => path.split(".").reduce((value, part) => value[part], answer);
+
+for (const [number, { method, arguments: args, expect = {}, count = {}, error }] of calls.entries()) {
+  test(`every language calls ${number}-${method}`, async () => {
+    const answer = postgres().call(method, args);
+    if (error) {
+      const thrown = await rejection(answer);
+      assert.deepEqual([thrown.slug, thrown.apiCode], [error.slug, error.api_code]);
+      assert.ok(thrown.message.includes(error.words), thrown.message);
+      return;
+    }
+    for (const [path, value] of Object.entries(expect)) assert.equal(at(await answer, path), value, path);
+    for (const [path, length] of Object.entries(count)) assert.equal(at(await answer, path).length, length, path);
+    await answer;
+  });
+}
+
+test("methods give messages", async () => {
+  const branch = await postgres().getBranch(BRANCH);
+  assert.deepEqual([branch.name, branch.status.current_state], [BRANCH, "READY"]);
+  const credential = await postgres().generateDatabaseCredential(`${BRANCH}/endpoints/primary`, { ttl: "600s" });
+  assert.ok(credential.token.length > 100);
+});
+
+test("lists are read page by page", async () => {
+  const roles = [];
+  for await (const role of postgres().listRoles(BRANCH, { pageSize: 1 })) roles.push(role.role_id);
+  assert.equal(roles.length, 3);
+});
+
+test("an error has the service's own code and details", async () => {
+  const error = await rejection(postgres().getBranch("projects/emulator/branches/nowhere"));
+  assert.ok(error instanceof lakekey.ApiError);
+  assert.deepEqual([error.apiCode, error.httpStatus], ["NOT_FOUND", 404]);
+  assert.match(error.details[0]["@type"], /RequestInfo$/);
+});
+
+test("a misspelt option is refused", async () => {
+  const error = await rejection(postgres().deleteBranch(BRANCH, { prge: true }));
+  assert.match(error.message, /options\.prge.*known are timeoutMillis, signal, purge/);
+});
+
+test("an operation is known by its name, and its wait can be given up", async () => {
+  const operation = postgres().operation(`${BRANCH}/operations/b25l+/8=`);
+  assert.ok(operation instanceof Operation);
+  assert.equal((await rejection(operation.wait())).constructor, lakekey.ApiError);
+  const given = await rejection(operation.wait({ signal: AbortSignal.abort(new Error("enough")) }));
+  assert.equal(given.slug, "CANCELLED");
+});
