@@ -279,19 +279,20 @@ impl Fleet {
     pub async fn logical_size(&self, uid: &str) -> Result<u64, PostgresError> {
         let compute = locked(&self.computes).get(uid).cloned();
         if let Some(compute) = compute {
-            let slot = compute.cluster.lock().await;
-            if let Some(cluster) = slot.as_ref().filter(|cluster| !cluster.has_ended()) {
-                let ask = async {
-                    let client = cluster.connect("postgres").await?;
-                    client
-                        .query_one(
-                            "SELECT sum(pg_database_size(oid))::bigint FROM pg_database WHERE NOT datistemplate",
-                            &[],
-                        )
-                        .await?
-                        .try_get::<_, i64>(0)
+            let ask = async {
+                let Some(client) = compute.client().await? else {
+                    return Ok(None);
                 };
-                let size = ask.await.map_err(of_sql("ask for the size", uid))?;
+                client
+                    .query_one(
+                        "SELECT sum(pg_database_size(oid))::bigint FROM pg_database WHERE NOT datistemplate",
+                        &[],
+                    )
+                    .await?
+                    .try_get::<_, i64>(0)
+                    .map(Some)
+            };
+            if let Some(size) = ask.await.map_err(of_sql("ask for the size", uid))? {
                 return Ok(size.unsigned_abs());
             }
         }
@@ -387,9 +388,14 @@ impl Fleet {
         &self,
         job: impl Future<Output = Result<T, PostgresError>> + Send + 'static,
     ) -> Result<T, PostgresError> {
-        if self.shared.is_closing() {
-            return Err(PostgresError::ShuttingDown);
-        }
+        let shared = Arc::clone(&self.shared);
+        let job = async move {
+            let _job = shared.jobs.read().await;
+            if shared.is_closing() {
+                return Err(PostgresError::ShuttingDown);
+            }
+            job.await
+        };
         detached(job)
             .await
             .unwrap_or(Err(PostgresError::ShuttingDown))

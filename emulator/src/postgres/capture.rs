@@ -154,6 +154,9 @@ impl Compute {
         let tree = Image::tree_in(to);
         let began = std::time::Instant::now();
         for _ in 0..TRIES {
+            if self.shared.is_closing() {
+                return Err(PostgresError::ShuttingDown);
+            }
             self.settle().await?;
             let mut about = match self.try_image(&tree).await {
                 Ok(about) => about,
@@ -266,7 +269,9 @@ impl Compute {
     }
 
     /// A connection to the server; `None`: none runs.
-    async fn client(&self) -> Result<Option<tokio_postgres::Client>, tokio_postgres::Error> {
+    pub(super) async fn client(
+        &self,
+    ) -> Result<Option<tokio_postgres::Client>, tokio_postgres::Error> {
         let slot = self.cluster.lock().await;
         match slot.as_ref().filter(|cluster| !cluster.has_ended()) {
             Some(cluster) => cluster.connect("postgres").await.map(Some),
@@ -370,6 +375,7 @@ impl Compute {
         let Some(number) = blocking(move || history.due(every, &cache)).await? else {
             return Ok(());
         };
+        let _job = self.shared.jobs.read().await;
         let draft = unique(&self.shared.branches_dir, ".draft-")?;
         let made = self.image_of_data(&draft).await;
         let _images = self.images.lock().await;

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::UnixStream;
+use tokio::sync::RwLock;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::account::Account;
 use super::binaries::{BinarySearch, user_cache};
@@ -19,6 +21,9 @@ use super::installation::Installation;
 use super::point::Branch;
 use super::time::Time;
 use crate::front::directory::{ComputeState, Endpoint, MadeRole, SharedDirectory};
+
+/// How long the end of the emulator waits for the files of a branch to be made.
+const JOBS_TIME: Duration = Duration::from_secs(20);
 
 /// What a fleet needs to know.
 #[derive(Clone, Debug)]
@@ -67,6 +72,8 @@ pub(crate) struct Shared {
     strict_version: bool,
     installations: tokio::sync::Mutex<HashMap<u32, Installation>>,
     closing: AtomicBool,
+    /// Shared by those who make or remove files of branches; the end of the emulator waits for them.
+    pub(crate) jobs: RwLock<()>,
 }
 
 impl Drop for Shared {
@@ -188,6 +195,7 @@ impl Fleet {
             strict_version: options.strict_version,
             installations: tokio::sync::Mutex::default(),
             closing: AtomicBool::new(false),
+            jobs: RwLock::default(),
         });
         shared.installation(major).await?;
         Ok(Arc::new(Self {
@@ -339,7 +347,7 @@ impl Fleet {
             })
     }
 
-    /// Stops all servers and starts none any more.
+    /// Stops all servers and starts none any more. Branches that are being made fail, or are made.
     pub async fn shutdown(&self) {
         self.shared.closing.store(true, Ordering::Release);
         let mut stops = JoinSet::new();
@@ -348,6 +356,12 @@ impl Fleet {
             stops.spawn(async move { compute.suspend().await });
         }
         while stops.join_next().await.is_some() {}
+        // Whoever removes the state directory next must not be disturbed by a copy that is still being written.
+        if timeout(JOBS_TIME, self.shared.jobs.write()).await.is_err() {
+            tracing::warn!(
+                "a branch is still being made; its files are removed by the next emulator"
+            );
+        }
     }
 
     fn compute_for(&self, endpoint: &Endpoint) -> Arc<Compute> {

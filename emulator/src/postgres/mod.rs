@@ -1,7 +1,20 @@
-//! Real Postgres clusters, one per branch: found, prepared, started on demand and suspended when idle.
+//! Real Postgres clusters, one per branch: found, prepared, started on demand and suspended when idle; branched, kept as
+//! snapshots, put back, and followed by standbys.
 //!
 //! Without them the emulator would be a mock that agrees with whatever lakekey does; a real server is what makes a
 //! passing test mean something.
+//!
+//! The files of a branch, in `branches/<uid>` of the state directory:
+//!
+//! | path | what it is |
+//! |---|---|
+//! | `data/` | the cluster; its `pg_wal` is also the branch's past |
+//! | `images/<n>/` | immutable copies, from which the WAL leads to any later moment |
+//! | `standbys/<endpoint>/data/` | the clusters of read-only endpoints |
+//! | `provisioned.json` | the roles and databases that were made in it by order |
+//!
+//! Snapshots are images in `snapshots/<id>`. An image, and a WAL segment that is full, is never written again, so
+//! branches share them by hard links, and each of them can be removed on its own.
 
 mod account;
 mod backup;
