@@ -35,7 +35,8 @@ Examples:
 
 Well-known credentials: DATABRICKS_TOKEN=dapi-emulator, or client id 00000000-0000-4000-8000-000000000001 with secret
 emulator-secret. The admin API (its URL and token stand in the ready line) has, under /_emulator: health, ready, state,
-requests?since=N, reset, clock, tokens, faults, endpoints/{uid or name}, connections, connections/kill, shutdown.
+requests?since=N, reset, clock, tokens, faults, endpoints/{uid or name}, connections, connections/kill, operations,
+sources, shutdown.
 What is unpacked for Postgres is kept in $LAKEKEY_CACHE_DIR, else in your cache directory (as root: in the temporary one).";
 
 /// Options of `lakekey emulate`.
@@ -75,6 +76,9 @@ pub(crate) struct EmulateArgs {
     /// Let each wake take so much longer; `realistic` is 500ms
     #[arg(long, value_name = "TIME", value_parser = wake_latency)]
     wake_latency: Option<Duration>,
+    /// Let operations of the management API take at least so long, on the virtual clock
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    operation_delay: Option<Duration>,
     /// Print the environment in this form when ready, instead of the JSON line
     #[arg(long, value_enum, value_name = "FORM")]
     print_env: Option<EnvForm>,
@@ -187,6 +191,7 @@ fn options(args: &EmulateArgs) -> Options {
         .map(|ttl| i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX));
     options.suspend_after = args.suspend_after.unwrap_or_default();
     options.wake_latency = args.wake_latency.unwrap_or_default();
+    options.operation_delay = args.operation_delay.unwrap_or_default();
     options
 }
 

@@ -51,7 +51,7 @@ pub(super) fn end(
             }) => Err(ApiError::new(super::INTERNAL, error_code, message)),
             _ => outcome,
         };
-        let settled = outcome.and_then(|outcome| settle(all, &operation, outcome, now));
+        let settled = outcome.and_then(|outcome| settle(all, &operation, &outcome, now));
         let end = match settled {
             Ok(_) if operation.fault == Some(Trouble::NoResponse) => End::Nothing,
             Ok(response) => End::Response(response),
@@ -80,7 +80,7 @@ pub(super) fn ids_of(resource: &str) -> Vec<String> {
 fn settle(
     all: &mut Resources,
     operation: &Operation,
-    outcome: Outcome,
+    outcome: &Outcome,
     now: Timestamp,
 ) -> Result<Value, ApiError> {
     let ids = ids_of(&operation.resource);
@@ -112,17 +112,19 @@ fn at(ids: &[String], place: usize) -> &str {
     ids.get(place).map_or("", String::as_str)
 }
 
-fn make_ready(all: &mut Resources, kind: Kind, ids: &[String], outcome: Outcome, now: Timestamp) {
+fn make_ready(all: &mut Resources, kind: Kind, ids: &[String], outcome: &Outcome, now: Timestamp) {
     let (p, b, x) = (at(ids, 0), at(ids, 1), at(ids, 2));
     match kind {
         Kind::Project | Kind::Branch => {
-            let branch_ids: Vec<String> = match kind {
-                Kind::Branch => vec![b.to_owned()],
-                _ => {
-                    let branches = all.project(p).map(|project| &project.branches);
-                    let branches = branches.into_iter().flatten();
-                    branches.map(|branch| branch.id.clone()).collect()
-                }
+            let all_of_it = || -> Vec<String> {
+                let branches = all.project(p).map(|project| &project.branches);
+                let branches = branches.into_iter().flatten();
+                branches.map(|branch| branch.id.clone()).collect()
+            };
+            let branch_ids = if kind == Kind::Branch {
+                vec![b.to_owned()]
+            } else {
+                all_of_it()
             };
             for id in branch_ids {
                 let Some(branch) = all.branch_mut(p, &id) else {

@@ -261,6 +261,10 @@ fn of_resource(method: &str, segments: &[&str]) -> Target {
     }
 }
 
+#[expect(
+    clippy::many_single_char_names,
+    reason = "each stands for the id of one step of the path, and the step names it"
+)]
 fn of_name(segments: &[&str]) -> Option<Name> {
     let (kind, ids): (Kind, &[&str]) = match *segments {
         ["projects"] => (Kind::Project, &[]),

@@ -13,7 +13,7 @@ use crate::behind::Behind;
 use crate::postgres::{Branch as Cluster, Lsn, Origin, PostgresError};
 use crate::session::{failed, literal, quoted};
 use crate::state::kind::Kind;
-use crate::state::model::{Branch, NativePassword, Project, Role, Snapshot, Sync};
+use crate::state::model::{Branch, Project, Role, Snapshot, Sync};
 use crate::state::operation::{Operation, Work};
 use crate::state::spec::{AuthMethod, RoleSpec};
 use crate::state::{Lakebase, Resources};
@@ -194,19 +194,16 @@ async fn make_branch(
         let id = name.rsplit('/').next()?;
         project.branch(id)
     };
-    let (parent, origin) = match &spec.source_snapshot {
-        Some(name) => {
-            let id = name.rsplit('/').next().unwrap_or_default();
-            let snapshot = project.snapshots.iter().find(|snapshot| snapshot.id == id);
-            let uid = snapshot.map_or_else(|| id.to_owned(), |snapshot| snapshot.uid.clone());
-            (child.clone(), Origin::Snapshot(uid))
-        }
-        None => {
-            let source = spec.source_branch.as_deref().and_then(by_name);
-            let source = source.map_or(&branch.uid, |source| &source.uid);
-            let point = origin(spec.source_branch_lsn.as_deref(), spec.source_branch_time);
-            (cluster(project, source), point)
-        }
+    let (parent, origin) = if let Some(name) = &spec.source_snapshot {
+        let id = name.rsplit('/').next().unwrap_or_default();
+        let snapshot = project.snapshots.iter().find(|snapshot| snapshot.id == id);
+        let uid = snapshot.map_or_else(|| id.to_owned(), |snapshot| snapshot.uid.clone());
+        (child.clone(), Origin::Snapshot(uid))
+    } else {
+        let source = spec.source_branch.as_deref().and_then(by_name);
+        let source = source.map_or(&branch.uid, |source| &source.uid);
+        let point = origin(spec.source_branch_lsn.as_deref(), spec.source_branch_time);
+        (cluster(project, source), point)
     };
     let fleet = behind.fleet();
     let made = fleet.create_branch(&parent, &child, &origin).await;
@@ -271,13 +268,11 @@ async fn of_role(behind: &Behind, branch: &Branch, role: &Role, work: &Work) -> 
             {
                 return Err(step("create a role")(error).into());
             }
-            let mut change = attributes(&role.spec);
-            if let Some(password) = role.password.as_ref().map(NativePassword::expose) {
-                change.push_str(&format!(
-                    "; ALTER ROLE {name} PASSWORD {}",
-                    literal(password)
-                ));
-            }
+            let password = role.password.as_ref().map(|password| {
+                let password = literal(password.expose());
+                format!("; ALTER ROLE {name} PASSWORD {password}")
+            });
+            let change = attributes(&role.spec) + &password.unwrap_or_default();
             let done = client.batch_execute(&change).await;
             done.map_err(step("set up a role"))?;
         }

@@ -83,7 +83,7 @@ impl Write<'_> {
         resource: &str,
         plan: impl FnOnce(&mut Resources, Timestamp) -> Result<Work, ApiError>,
     ) -> Result<Answer, ApiError> {
-        let trouble = self.call.trouble.clone();
+        let trouble = self.call.trouble.as_ref();
         let operation = begin(self.lakebase, self.kind, resource, trouble, plan)?;
         Ok(Answer::ok(&shown(&operation)))
     }
@@ -109,7 +109,7 @@ pub(super) fn begin(
     lakebase: &Lakebase,
     kind: Kind,
     resource: &str,
-    fault: Option<Trouble>,
+    fault: Option<&Trouble>,
     plan: impl FnOnce(&mut Resources, Timestamp) -> Result<Work, ApiError>,
 ) -> Result<Operation, ApiError> {
     let now = lakebase.clock.now();
@@ -126,12 +126,12 @@ pub(super) fn begin(
             work,
             started: now,
             due,
-            fault: fault.clone(),
+            fault: fault.cloned(),
             end: None,
         });
         Ok::<_, ApiError>(())
     })?;
-    if !lakebase.has_postgres() && due <= now && fault != Some(Trouble::Stuck) {
+    if !lakebase.has_postgres() && due <= now && fault != Some(&Trouble::Stuck) {
         finish::end(lakebase, &name, Ok(finish::Outcome::default()))?;
     } else {
         lakebase.hand_over(Job::Operation(name.clone()));

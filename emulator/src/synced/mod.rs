@@ -86,18 +86,19 @@ fn key(spec: &SyncedTableSpec) -> String {
 /// Drops rows without a whole key; of rows with the same key only the newest by the time series key stays.
 fn cleaned(spec: &SyncedTableSpec) -> String {
     let key = key(spec);
-    let mut steps = format!("DELETE FROM incoming WHERE ({key}) IS NULL");
-    for name in &spec.primary_key_columns {
-        steps.push_str(&format!(" OR {} IS NULL", quoted(name)));
-    }
-    if let Some(time) = &spec.timeseries_key {
-        let time = quoted(time);
-        steps.push_str(&format!(
-            "; DELETE FROM incoming WHERE ctid NOT IN \
-             (SELECT DISTINCT ON ({key}) ctid FROM incoming ORDER BY {key}, {time} DESC NULLS LAST)"
-        ));
-    }
-    steps
+    let without: Vec<String> = spec
+        .primary_key_columns
+        .iter()
+        .map(|name| format!("{} IS NULL", quoted(name)))
+        .collect();
+    let keyless = format!("DELETE FROM incoming WHERE {}", without.join(" OR "));
+    let Some(time) = spec.timeseries_key.as_deref().map(quoted) else {
+        return keyless;
+    };
+    format!(
+        "{keyless}; DELETE FROM incoming WHERE ctid NOT IN \
+         (SELECT DISTINCT ON ({key}) ctid FROM incoming ORDER BY {key}, {time} DESC NULLS LAST)"
+    )
 }
 
 fn applied(table: &str, spec: &SyncedTableSpec, columns: &[Column], names: &str) -> String {

@@ -1,5 +1,9 @@
 //! The management API without Postgres: every kind of resource, with the codes and texts of each rule.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::too_many_lines,
+    reason = "tables of refusals, one line each but for the formatter"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -311,18 +311,18 @@ async fn databases_follow_their_rules() {
         &json!({"spec": {"role": owner}}),
     );
     assert_eq!(made["status"]["postgres_database"], "shop");
-    let unnamed = done(&emulator, "POST", DATABASES, &spec("other"));
+    let nameless = done(&emulator, "POST", DATABASES, &spec("other"));
     assert!(
-        unnamed["database_id"].as_str().unwrap().starts_with("db-"),
-        "{unnamed}"
+        nameless["database_id"].as_str().unwrap().starts_with("db-"),
+        "{nameless}"
     );
-    let make = "projects/emulator/branches/production/databases?database_id=x";
+    let create = "projects/emulator/branches/production/databases?database_id=x";
     all_refused(
         &emulator,
         &[
             (
                 "POST",
-                make,
+                create,
                 json!({"spec": {"postgres_database": "x"}}),
                 400,
                 IPV,
@@ -330,7 +330,7 @@ async fn databases_follow_their_rules() {
             ),
             (
                 "POST",
-                make,
+                create,
                 json!({}),
                 400,
                 IPV,
@@ -338,7 +338,7 @@ async fn databases_follow_their_rules() {
             ),
             (
                 "POST",
-                make,
+                create,
                 json!({"spec": {"role": format!("{BRANCH}/roles/none")}}),
                 404,
                 "NOT_FOUND",
@@ -346,7 +346,7 @@ async fn databases_follow_their_rules() {
             ),
             (
                 "POST",
-                make,
+                create,
                 spec("other"),
                 400,
                 "BAD_REQUEST",
@@ -370,7 +370,7 @@ async fn databases_follow_their_rules() {
             ),
             (
                 "POST",
-                make,
+                create,
                 spec(&"x".repeat(64)),
                 400,
                 IPV,
