@@ -115,6 +115,10 @@ const OPS = {
     return { distinct: new Set(tokens).size };
   },
   login: async (client, { password }, where) => login(await client.connectParams(...where), password),
+  explain: (_, { text, sqlstate }) => {
+    const { kind, ...meaning } = installed("lakekey").explain(Object.assign(new Error(text), { code: sqlstate }));
+    return { class: kind, ...meaning };
+  },
   close: (client) => client.close() ?? {},
 };
 

@@ -28,6 +28,8 @@ class Run(Steps):
     client: lakekey.Client | None = None
 
     def do(self, op: str, args: dict[str, Any]) -> dict[str, Any]:
+        if op == "explain":
+            return self.explain(**args)
         args = {name.removesuffix("_s"): value for name, value in args.items()}
         if op == "client" or self.client is None:
             self.client = lakekey.Client(**({**args.pop("settings", {}), **args} if op == "client" else {}))
@@ -55,6 +57,12 @@ class Run(Steps):
         if op == "close":
             self.client.close()
         return {}
+
+    def explain(self, text: str, sqlstate: str | None = None) -> dict[str, Any]:
+        error = psycopg.OperationalError(text)
+        error.sqlstate = sqlstate
+        kind, retry, _, invalidate, hint = lakekey.explain(error)
+        return {"class": kind, "retry": retry, "invalidate": invalidate, "hint": hint}
 
     def login(self, args: dict[str, Any]) -> dict[str, Any]:
         password = args.pop("password", None)
@@ -98,4 +106,4 @@ def run(
 if __name__ == "__main__":
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["concurrent.futures", "lakekey", "psycopg", "tempfile", "urllib.request"])
-    sys.exit(main("Python", partial(run, processes), sys.argv[1:]))
+    sys.exit(main("Python", partial(run, processes), sys.argv[1:], "explain"))

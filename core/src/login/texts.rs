@@ -70,6 +70,7 @@ pub(super) const TEXTS: &[Row] = &[
     ),
     row("ip address is not allowed", &[], Kind::IpBlocked, NEON),
     row("endpoint is disabled", &[], Kind::EndpointDisabled, NEON),
+    row("endpoint cannot be found", &[], Kind::NotPropagated, NEON),
     row(
         "external authorization failed",
         &[],
@@ -101,7 +102,6 @@ pub(super) const TEXTS: &[Row] = &[
         Kind::EndpointWaking,
         NEON,
     ),
-    row("endpoint cannot be found", &[], Kind::NotPropagated, NEON),
     row(
         "too many connections to this endpoint",
         &[],

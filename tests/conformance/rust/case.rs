@@ -66,6 +66,8 @@ pub(crate) struct Args {
     pub(crate) token: String,
     pub(crate) count: usize,
     pub(crate) password: Option<String>,
+    pub(crate) sqlstate: Option<String>,
+    pub(crate) text: String,
 }
 
 #[derive(Clone, Deserialize, Serialize)]

@@ -53,9 +53,10 @@ impl Admin {
 }
 
 fn load() -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases");
-    let mut paths: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths: Vec<_> = ["../cases", "../explain"]
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(here.join(folder)).unwrap())
         .map(|entry| entry.unwrap().path())
         .collect();
     paths.sort();

@@ -12,6 +12,7 @@ use lakekey::config::Environment;
 use lakekey::conn::WithPassword;
 use lakekey::credential::Store;
 use lakekey::jitter::SystemDice;
+use lakekey::login::Report;
 use lakekey::{Client, ClientOptions, ConnectRequest, CredentialRequest};
 use serde_json::{Value, json};
 
@@ -149,6 +150,20 @@ impl Run<'_> {
                 Ok(fields(json!({ "distinct": tokens.len() })))
             }
             "invalidate" => Ok(fields(json!({ "fresh": client.invalidate(&args.token) }))),
+            "explain" => {
+                let report = Report {
+                    code: args.sqlstate.as_deref(),
+                    text: &args.text,
+                    ..Report::default()
+                };
+                let meaning = report.explain();
+                Ok(fields(json!({
+                    "class": meaning.kind.slug(),
+                    "retry": meaning.retry,
+                    "invalidate": meaning.invalidate,
+                    "hint": meaning.hint,
+                })))
+            }
             "close" => {
                 client.close();
                 Ok(Fields::new())
