@@ -291,7 +291,14 @@ fn java_package(repo: &Repo) -> Result<Vec<Step>> {
         example("java hikari", "java-hikari", &[]),
         example("java hikari 6", "java-hikari", &["-Dhikari.version=6.3.3"]),
         example("java spring", "java-spring", &[]),
-        step("java", &["-Dlakekey.jvm=-Xcheck:jni".to_owned()]),
+        step(
+            "java",
+            &[
+                "-Dlakekey.jvm=-Xcheck:jni".to_owned(),
+                // Virtual threads; the next step has them.
+                "-DexcludedGroups=java-21".to_owned(),
+            ],
+        ),
         step(
             "java 25",
             &[

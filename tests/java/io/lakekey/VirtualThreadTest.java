@@ -13,16 +13,15 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledForJreRange;
-import org.junit.jupiter.api.condition.JRE;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /**
  * Virtual threads. The Java that has them runs these tests with one carrier thread for all, so that a call that kept it would
  * stop every other.
  */
-@EnabledForJreRange(min = JRE.JAVA_21, disabledReason = "virtual threads come with Java 21; the step `java 25` runs these")
+@Tag("java-21")
 @ExtendWith(Emulator.Fresh.class)
 class VirtualThreadTest {
     // By reflection: the tests are compiled for Java 17.
