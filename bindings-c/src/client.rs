@@ -3,9 +3,9 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use lakekey_ffi::Handle;
 use lakekey_ffi::plain::Options;
 use lakekey_ffi::provider::HostTokenProvider;
+use lakekey_ffi::{Handle, glance};
 
 use crate::boundary::{Out, run, tell};
 use crate::code::lk_status;
@@ -122,5 +122,10 @@ pub unsafe extern "C" fn lk_client_close(client: *const lk_client) -> lk_status 
 // SAFETY: the name is ours; the caller's part.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lk_client_free(client: *mut lk_client) -> lk_status {
-    tell(|| object::free::<Client>("client", client))
+    tell(|| {
+        object::free::<Client>("client", client)?;
+        // Whoever was told its token a moment ago is not to repeat it, also while other calls still use the client.
+        glance::changed();
+        Ok(())
+    })
 }

@@ -1,7 +1,9 @@
 //! All that C holds, behind handles that are checked. A handle looks like a pointer, so that a C compiler tells a client
 //! from an error, but is a number that nobody ever follows.
 
-use lakekey_ffi::slab::{Held, Slab};
+use std::marker::PhantomData;
+
+use lakekey_ffi::slab::{self, Held, Slab};
 use lakekey_ffi::{CancelHandle, Code, FfiError, Result};
 
 use crate::client::Client;
@@ -34,16 +36,25 @@ pub(crate) trait Kind: Sized {
     type Handle;
     /// Its name in messages.
     const NAME: &'static str;
+    /// Its mark in handles.
+    const MARK: slab::Kind;
     /// This kind's thing, if it is one.
     fn of(object: &Object) -> Option<&Self>;
 }
 
 macro_rules! kinds {
-    ($($handle:ident, $kind:ty, $variant:ident;)*) => {
+    ($($number:literal $handle:ident, $kind:ty, $variant:ident;)*) => {
+        impl Object {
+            fn mark(&self) -> slab::Kind {
+                match self { $(Object::$variant(_) => slab::Kind::new($number),)* }
+            }
+        }
+
         $(
             impl Kind for $kind {
                 type Handle = $handle;
                 const NAME: &'static str = stringify!($handle);
+                const MARK: slab::Kind = slab::Kind::new($number);
 
                 fn of(object: &Object) -> Option<&$kind> {
                     match object {
@@ -96,27 +107,27 @@ pub struct lk_token_answer {
 pub(crate) struct NoHandle;
 
 kinds! {
-    lk_client, Client, Client;
-    lk_credential, Credential, Credential;
-    lk_connect, Connect, Connect;
-    lk_cancel, CancelHandle, Cancel;
-    lk_secret, Text, Secret;
-    lk_error, Failure, Error;
-    lk_token_answer, Answer, Answer;
-    NoHandle, Sink, Sink;
+    0 lk_client, Client, Client;
+    1 lk_credential, Credential, Credential;
+    2 lk_connect, Connect, Connect;
+    3 lk_cancel, CancelHandle, Cancel;
+    4 lk_secret, Text, Secret;
+    5 lk_error, Failure, Error;
+    6 lk_token_answer, Answer, Answer;
+    7 NoHandle, Sink, Sink;
 }
 
 /// A thing in use.
 pub(crate) struct Used<K> {
     held: Held<'static, Object>,
-    kind: std::marker::PhantomData<K>,
+    kind: PhantomData<K>,
 }
 
 impl<K: Kind> std::ops::Deref for Used<K> {
     type Target = K;
 
     fn deref(&self) -> &K {
-        // Looked at when it was fetched; an object does not change its kind.
+        // Its handle said so, and a handle says the same as what is behind it.
         match K::of(&self.held) {
             Some(thing) => thing,
             None => unreachable!("{} became something else", K::NAME),
@@ -126,7 +137,8 @@ impl<K: Kind> std::ops::Deref for Used<K> {
 
 /// Puts a thing where C can hold it.
 pub(crate) fn put<H>(object: Object) -> Result<*mut H> {
-    OBJECTS.insert(object).map(pointer).map_err(|_| {
+    let placed = OBJECTS.insert_as(object.mark(), object);
+    placed.map(pointer).map_err(|_| {
         FfiError::new(
             Code::Internal,
             "too many things of lakekey are held at once",
@@ -137,32 +149,36 @@ pub(crate) fn put<H>(object: Object) -> Result<*mut H> {
 
 /// The thing of a handle.
 pub(crate) fn get<K: Kind>(name: &str, handle: *const K::Handle) -> Result<Used<K>> {
-    let held = OBJECTS.get(number(handle));
-    match held {
-        Some(held) if K::of(&held).is_some() => Ok(Used {
+    let number = number(handle);
+    if K::MARK.is_of(number)
+        && let Some(held) = OBJECTS.get(number)
+    {
+        return Ok(Used {
             held,
-            kind: std::marker::PhantomData,
-        }),
-        Some(_) => Err(invalid::<K>(name, "is a handle of another type")),
-        None if handle.is_null() => Err(invalid::<K>(name, "is NULL")),
-        None => Err(invalid::<K>(name, "was freed, or never was one")),
+            kind: PhantomData,
+        });
     }
+    Err(invalid::<K>(name, number))
 }
 
 /// Ends a handle. NULL is harmless.
 pub(crate) fn free<K: Kind>(name: &str, handle: *mut K::Handle) -> Result<()> {
-    if handle.is_null() {
+    let number = number(handle);
+    if handle.is_null() || K::MARK.is_of(number) && OBJECTS.remove(number) {
         return Ok(());
     }
-    drop(get::<K>(name, handle)?);
-    if OBJECTS.remove(number(handle)) {
-        Ok(())
-    } else {
-        Err(invalid::<K>(name, "was freed by another thread just now"))
-    }
+    Err(invalid::<K>(name, number))
 }
 
-fn invalid<K: Kind>(name: &str, problem: &str) -> FfiError {
+#[cold]
+fn invalid<K: Kind>(name: &str, number: u64) -> FfiError {
+    let problem = if number == 0 {
+        "is NULL"
+    } else if !K::MARK.is_of(number) && OBJECTS.get(number).is_some() {
+        "is a handle of another type"
+    } else {
+        "was freed, or never was one"
+    };
     FfiError::new(
         Code::HandleInvalid,
         format!("argument `{name}`: the {} {problem}", K::NAME),

@@ -2,6 +2,7 @@
 //! end, so that they can be handed to a driver as they are.
 
 use std::ffi::c_char;
+use std::sync::{Arc, Weak};
 
 use lakekey_ffi::{Result, Secret};
 
@@ -9,9 +10,19 @@ use crate::boundary::{Out, tell};
 use crate::code::lk_status;
 use crate::object::{self, lk_secret};
 
-/// A secret text with a NUL behind it. Cheap to clone.
+/// A secret text with a NUL behind it. Cheap to clone; wiped with its last clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Text(Secret);
+pub(crate) struct Text(Arc<Secret>);
+
+/// A text that may have been wiped meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct Glimpse(Weak<Secret>);
+
+impl Glimpse {
+    pub(crate) fn text(&self) -> Option<Text> {
+        self.0.upgrade().map(Text)
+    }
+}
 
 impl Text {
     pub(crate) fn new(secret: &str) -> Text {
@@ -19,13 +30,18 @@ impl Text {
         let mut text = String::with_capacity(secret.len() + 1);
         text.push_str(secret);
         text.push('\0');
-        Text(Secret::new(text))
+        Text(Arc::new(Secret::new(text)))
     }
 
     /// Takes over a text that is wiped as well.
     pub(crate) fn taken(secret: String) -> Text {
         let secret = Secret::new(secret);
         Text::new(secret.expose())
+    }
+
+    /// Does not keep it from being wiped.
+    pub(crate) fn glimpse(&self) -> Glimpse {
+        Glimpse(Arc::downgrade(&self.0))
     }
 
     /// The text, up to the first NUL for C.

@@ -2,8 +2,8 @@
 //!
 //! Whether a cached credential may still be used is asked of two clocks, and in Python those two readings cost more than
 //! the rest of a call. A binding that was just told "yes" may repeat the answer while the [`stamp`] stays the same: it
-//! changes every 16 ms of wall time, forwards or backwards, after a sleep as well, and with every invalidation in this
-//! process. Every margin of a credential is far longer than that.
+//! changes every 16 ms of wall time, forwards or backwards, after a sleep as well, with every invalidation and with the end
+//! of every client in this process. Every margin of a credential is far longer than that.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,17 +13,19 @@ const SHIFT: u32 = 4;
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 
 /// The present stamp; none where the system has no cheap clock.
+#[inline]
 pub fn stamp() -> Option<u64> {
     let changes = CHANGES.load(Ordering::Acquire);
     coarse_ms().map(|now| (now >> SHIFT) ^ (changes << 48))
 }
 
 /// What was known before is to be looked at again.
-pub(crate) fn changed() {
+pub fn changed() {
     CHANGES.fetch_add(1, Ordering::Release);
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
 fn coarse_ms() -> Option<u64> {
     // Read from a page that the kernel keeps: no system call.
     let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);

@@ -25,14 +25,34 @@ const FIRST: u32 = 64;
 const CHUNKS: usize = 22;
 const PLACES: u32 = FIRST * ((1 << CHUNKS) - 1);
 
-/// Marks handles: no address of an aligned thing ends like this.
-const MARK: u64 = 0b101;
-const MARK_BITS: u32 = 3;
-
-/// In a state: the thing is there and was not removed. Below it stands how many use it, above it the generation.
+/// In a state: the thing is there and was not removed. Below it stand its kind and how many use it, above it the generation.
 const LIVE: u64 = 1 << 31;
-const USERS: u64 = LIVE - 1;
+const KIND: u32 = 27;
+const USERS: u64 = (1 << KIND) - 1;
 const GENERATION: u32 = 32;
+/// In a handle the kind stands below the number of the place.
+const KIND_BITS: u32 = 4;
+
+/// What a thing is, so that a handle is told from one of something else before anybody looks at the thing. Odd, since no
+/// address of an aligned thing is: `2 * number + 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind(u64);
+
+impl Kind {
+    /// One of eight kinds, from 0 to 7.
+    ///
+    /// # Panics
+    /// With a larger number, which is meant to happen when it is compiled.
+    pub const fn new(number: u8) -> Kind {
+        assert!(number < 8, "there are eight kinds");
+        Kind(number as u64 * 2 + 1)
+    }
+
+    /// Whether the handle says that it is of this kind.
+    pub const fn is_of(self, handle: u64) -> bool {
+        handle & ((1 << KIND_BITS) - 1) == self.0
+    }
+}
 
 /// Things, by handle.
 #[derive(Debug)]
@@ -78,6 +98,11 @@ impl<T> Slab<T> {
 
     /// Puts a thing in and gives its handle; gives the thing back when all places are taken.
     pub fn insert(&self, thing: T) -> Result<u64, T> {
+        self.insert_as(Kind::new(0), thing)
+    }
+
+    /// The same where there are things of several kinds.
+    pub fn insert_as(&self, kind: Kind, thing: T) -> Result<u64, T> {
         let Some(number) = self.take_free().or_else(|| self.take_new()) else {
             return Err(thing);
         };
@@ -88,10 +113,11 @@ impl<T> Slab<T> {
         let generation = place.state.load(Ordering::Relaxed) >> GENERATION;
         // SAFETY: the place was free and is now this call's alone: its state is not live, so nobody looks at it.
         unsafe { (*place.thing.get()).write(thing) };
-        place
-            .state
-            .store(generation << GENERATION | LIVE, Ordering::Release);
-        Ok(generation << GENERATION | u64::from(number) << MARK_BITS | MARK)
+        place.state.store(
+            generation << GENERATION | LIVE | kind.0 << KIND,
+            Ordering::Release,
+        );
+        Ok(generation << GENERATION | u64::from(number) << KIND_BITS | kind.0)
     }
 
     /// The thing of this handle, if it is one and is not over.
@@ -120,7 +146,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Ends a handle; `false` if it is none, or was over. The thing goes now, or with the last who uses it.
+    /// Ends a handle; `false` if it is none, was over, or is not of the kind that it says. The thing goes now, or with the last who uses it.
     pub fn remove(&self, handle: u64) -> bool {
         let Some((number, place)) = self.named(handle) else {
             return false;
@@ -214,12 +240,7 @@ impl<T> Slab<T> {
     }
 
     fn named(&self, handle: u64) -> Option<(u32, &Place<T>)> {
-        let below = low(handle);
-        if u64::from(below) & ((1 << MARK_BITS) - 1) != MARK {
-            return None;
-        }
-        let number = below >> MARK_BITS;
-        (number < PLACES).then_some(())?;
+        let number = low(handle) >> KIND_BITS;
         Some((number, self.place(number)?))
     }
 
@@ -296,8 +317,10 @@ impl<T> Drop for Held<'_, T> {
     }
 }
 
+/// Whether the state is of a thing that is there, of the handle's generation and kind.
 fn is_live(state: u64, handle: u64) -> bool {
-    state & LIVE != 0 && state >> GENERATION == handle >> GENERATION
+    let kind = handle & ((1 << KIND_BITS) - 1);
+    (state ^ (handle >> GENERATION << GENERATION | LIVE | kind << KIND)) & !USERS == 0
 }
 
 /// The chunk of a place and where it is in there.
@@ -324,6 +347,9 @@ mod tests {
 
     use super::*;
 
+    const A: Kind = Kind::new(0);
+    const B: Kind = Kind::new(7);
+
     #[test]
     fn a_handle_that_is_over_or_never_was_one_is_told_from_a_good_one() {
         let slab = Slab::new();
@@ -332,7 +358,7 @@ mod tests {
         assert!(slab.remove(first));
         assert!(!slab.remove(first), "freed twice");
         assert!(slab.get(first).is_none(), "used after the end");
-        let second = slab.insert("b").unwrap();
+        let second = slab.insert_as(B, "b").unwrap();
         assert_ne!(first, second, "the same place, another generation");
         assert!(slab.get(first).is_none());
         let local = 0_u64;
@@ -342,7 +368,7 @@ mod tests {
             1,
             u64::MAX,
             second + 1,
-            second ^ MARK,
+            second ^ A.0 ^ B.0,
             second + (1 << 20),
             address,
         ] {
@@ -350,6 +376,7 @@ mod tests {
             assert!(!slab.remove(wrong), "{wrong:#x}");
         }
         assert_eq!(*slab.get(second).unwrap(), "b");
+        assert!(B.is_of(second) && !A.is_of(second));
     }
 
     #[test]
@@ -386,11 +413,12 @@ mod tests {
         assert_eq!(split(FIRST), (1, 0));
         let last = ((FIRST as usize) << (CHUNKS - 1)) - 1;
         assert_eq!(split(PLACES - 1), (CHUNKS - 1, last));
-        assert!(u64::from(PLACES) << MARK_BITS <= 1 << GENERATION);
+        assert!(u64::from(PLACES) << KIND_BITS <= 1 << GENERATION);
     }
 
     #[test]
     fn threads_that_insert_use_and_remove_the_same_handles_drop_each_thing_once() {
+        #[derive(Debug)]
         struct Counted(Arc<AtomicUsize>);
         impl Drop for Counted {
             fn drop(&mut self) {
@@ -405,7 +433,7 @@ mod tests {
                 let (slab, dropped, removed, shared) = (&slab, &dropped, &removed, &shared);
                 scope.spawn(move || {
                     for round in 0..rounds {
-                        let mine = slab.insert(Counted(Arc::clone(dropped))).unwrap();
+                        let mine = slab.insert_as(B, Counted(Arc::clone(dropped))).unwrap();
                         let other = shared[(thread + round) % 4].swap(mine, Ordering::AcqRel);
                         let _held = (slab.get(mine), slab.get(other));
                         removed.fetch_add(usize::from(slab.remove(other)), Ordering::Relaxed);

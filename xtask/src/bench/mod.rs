@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: lakekey and its peers, measured side by side in one run on one machine. Only ratios of such a run
 //! say anything; a missed target is printed and never fails the run.
 
+mod c;
 mod java;
 mod node;
 mod requests;
@@ -66,6 +67,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     let package = unpack(&environment, &wheel, &folder)?;
 
     let node = Package::install(repo, &folder)?;
+    let library = c::Library::install(repo)?;
     let jar = Jar::build(repo, &folder)?;
 
     let bin = binaries
@@ -85,10 +87,12 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     let mut rows = vec![
         Row::size("size of the wheel", &wheel, WHEEL)?,
         bench.node.size()?,
+        library.size()?,
     ];
     rows.extend(bench.script("imports.py")?);
     rows.extend(bench.script("warm_token.py")?);
     rows.extend(bench.rust()?);
+    rows.extend(library.warm_token(repo, &bench.emulator, rounds)?);
     rows.extend(bench.script("logins.py")?);
     for name in ["requires.mjs", "warm_password.mjs", "logins.mjs"] {
         rows.extend(bench.node(name)?);
