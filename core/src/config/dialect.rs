@@ -51,7 +51,7 @@ pub(crate) fn parse(text: &str) -> Vec<Section> {
         let Some(section) = current.map(|index| &mut sections[index]) else {
             continue;
         };
-        match line.split_once(['=', ':']) {
+        match key_and_value(line) {
             Some((key, value)) if !key.trim().is_empty() => section
                 .pairs
                 .push((key.trim().to_owned(), value_of(value).to_owned())),
@@ -59,6 +59,17 @@ pub(crate) fn parse(text: &str) -> Vec<Section> {
         }
     }
     sections
+}
+
+/// A key may stand in quotes, and may hold a delimiter then.
+fn key_and_value(line: &str) -> Option<(&str, &str)> {
+    for quote in ["\"\"\"", "\"", "`"] {
+        if let Some(rest) = line.strip_prefix(quote) {
+            let (key, rest) = rest.split_once(quote)?;
+            return Some((key, rest.split_once(['=', ':'])?.1));
+        }
+    }
+    line.split_once(['=', ':'])
 }
 
 fn position(sections: &mut Vec<Section>, name: &str) -> usize {
@@ -124,6 +135,21 @@ mod tests {
         ] {
             assert_eq!(value_of(written), read, "{written:?}");
         }
+    }
+
+    #[test]
+    fn keys_follow_the_dialect() {
+        for (line, key, value) in [
+            ("a b = c", "a b", "c"),
+            ("\"a=b\" = c", "a=b", "c"),
+            ("`a` : c = d", "a", "c = d"),
+            ("\"\"\"a\"\"\" = c", "a", "c"),
+            ("a : c = d", "a", "c = d"),
+        ] {
+            let sections = parse(line);
+            assert_eq!(sections[0].get(key), Some(value), "{line}");
+        }
+        assert_eq!(parse("\"open = c")[0].broken_line, Some(1));
     }
 
     #[test]
