@@ -88,6 +88,11 @@ impl Target {
         if let Some(what) = labels.iter().find_map(|label| bad_id(label)) {
             return Err(invalid(&what));
         }
+        if labels.len() > 1
+            && let Some(what) = uid_among(&labels)
+        {
+            return Err(invalid(&what));
+        }
         match labels[..] {
             [uid] if uid.starts_with("br-") && is_uid(uid) => Err(invalid(
                 "this is a branch's unique id (uid), and the API takes ids",
@@ -117,10 +122,8 @@ impl Target {
         if let Some(what) = ids.iter().find_map(|id| bad_id(id)) {
             return Some(Err(what));
         }
-        if let Some(uid) = ids.iter().find(|id| is_uid(id)) {
-            return Some(Err(format!(
-                "'{uid}' is a unique id (uid), and names are made of ids"
-            )));
+        if let Some(what) = uid_among(&ids) {
+            return Some(Err(what));
         }
         Some(Ok(match ids[..] {
             [project] => Target::Project(project.to_owned()),
@@ -148,6 +151,14 @@ impl fmt::Display for Target {
             Target::Host(host) => f.write_str(host),
         }
     }
+}
+
+/// What is wrong with ids of which one is none.
+fn uid_among(ids: &[&str]) -> Option<String> {
+    let uid = ids.iter().find(|id| is_uid(id))?;
+    Some(format!(
+        "'{uid}' is a unique id (uid), and names are made of ids"
+    ))
 }
 
 /// Whether a database host is the pooled one, which takes native passwords only. Hosts are never made or taken apart

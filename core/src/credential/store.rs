@@ -41,12 +41,15 @@ pub(crate) struct SlotKey {
 /// The credentials of a process, by workspace, identity, endpoint, claims and ttl. Cheap to clone: clones are the same
 /// store.
 #[derive(Clone)]
-pub struct Store(Arc<Shared>);
+pub struct Store {
+    slots: Arc<Sharded<SlotKey, Arc<Slot>>>,
+    shared: Arc<Shared>,
+}
 
+/// What all slots of a store use. It knows no slot, so that a store which nobody holds any more goes away with its slots.
 pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dice: Arc<dyn Dice>,
-    slots: Sharded<SlotKey, Arc<Slot>>,
     bucket: Mutex<Bucket>,
     pub(crate) stats: Stats,
     pub(crate) events: Events,
@@ -60,15 +63,17 @@ impl Store {
             tokens: BURST,
             at_ms: clock.now().boot_ms,
         });
-        Store(Arc::new(Shared {
-            clock,
-            dice,
-            slots: Sharded::default(),
-            bucket,
-            stats: Stats::default(),
-            events: Events::default(),
-            skew: Arc::default(),
-        }))
+        Store {
+            slots: Arc::default(),
+            shared: Arc::new(Shared {
+                clock,
+                dice,
+                bucket,
+                stats: Stats::default(),
+                events: Events::default(),
+                skew: Arc::default(),
+            }),
+        }
     }
 
     /// The one store of this process, on the system's clocks.
@@ -78,42 +83,42 @@ impl Store {
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
-        &self.0.clock
+        &self.shared.clock
     }
 
     pub(crate) fn shared(&self) -> &Shared {
-        &self.0
+        &self.shared
     }
 
     pub(crate) fn dice(&self) -> &Arc<dyn Dice> {
-        &self.0.dice
+        &self.shared.dice
     }
 
     pub(crate) fn slot(&self, key: &SlotKey) -> Arc<Slot> {
-        if let Some(slot) = self.0.slots.get(key) {
+        if let Some(slot) = self.slots.get(key) {
             return slot;
         }
-        let slot = Arc::new(Slot::new(key.clone(), Arc::clone(&self.0), None));
+        let slot = Arc::new(Slot::new(key.clone(), Arc::clone(&self.shared), None));
         // Identities come and go, such as users with forwarded tokens: what has ended and nobody holds makes room.
-        let now = self.0.clock.now();
-        self.0.slots.prune(key, |slot| {
+        let now = self.shared.clock.now();
+        self.slots.prune(key, |slot| {
             let over = |credential: Arc<_>| Credential::phase(&credential, now) == Phase::Expired;
             Arc::strong_count(slot) > IN_MAPS || !slot.current().is_none_or(over)
         });
-        self.0.slots.get_or_insert(key, &slot)
+        self.slots.get_or_insert(key, &slot)
     }
 
     /// Takes over the credentials of another store: after a fork, the parent's. Takes no lock of the other store.
     pub fn inherit(&self, parent: &Store) {
-        self.0.skew.inherit(&parent.0.skew);
-        parent.0.slots.for_each(|key, slot| {
+        self.shared.skew.inherit(&parent.shared.skew);
+        parent.slots.for_each(|key, slot| {
             if let Some(credential) = slot.current() {
                 let heir = Arc::new(Slot::new(
                     key.clone(),
-                    Arc::clone(&self.0),
+                    Arc::clone(&self.shared),
                     Some(credential),
                 ));
-                self.0.slots.get_or_insert(key, &heir);
+                self.slots.get_or_insert(key, &heir);
             }
         });
     }
@@ -255,8 +260,28 @@ impl<K: Clone + Eq + std::hash::Hash, V: Clone> Sharded<K, V> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BURST, Bucket};
+    use std::sync::Arc;
     use std::time::Duration;
+
+    use super::{BURST, Bucket, SlotKey, Store};
+
+    #[test]
+    fn a_store_that_nobody_holds_goes_away_with_its_slots() {
+        let store = Store::default();
+        let slot = store.slot(&SlotKey {
+            host: String::new(),
+            principal: String::new(),
+            endpoint: String::new(),
+            claims: None,
+            ttl: None,
+        });
+        let slot = {
+            let weak = Arc::downgrade(&slot);
+            drop((slot, store));
+            weak
+        };
+        assert!(slot.upgrade().is_none());
+    }
 
     #[test]
     fn the_bucket_lets_a_burst_through_and_then_a_steady_stream() {

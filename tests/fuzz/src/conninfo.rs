@@ -1,6 +1,6 @@
 //! Connection strings.
 
-use lakekey::conn::{Params, WithPassword};
+use lakekey::conn::{Keyword, Params, WithPassword};
 
 /// A string is refused, or it means the same after it was written in either of libpq's forms and read again. Neither the
 /// refusal nor what is written for people shows the password.
@@ -19,10 +19,10 @@ pub fn check(data: &[u8]) {
         params.to_keyword(WithPassword::Yes),
         params.to_uri(WithPassword::Yes),
     ] {
-        let again = Params::parse(&written);
+        let again = Params::parse(&written).map(usual_ports);
         assert_eq!(
-            again.as_ref().ok(),
-            Some(&params),
+            again.ok(),
+            Some(usual_ports(params.clone())),
             "{text:?} -> {written:?}"
         );
     }
@@ -35,4 +35,15 @@ pub fn check(data: &[u8]) {
         let shown = format!("{params:?}{}", params.to_keyword(WithPassword::No));
         assert!(rest || !shown.contains(&secret), "{shown}");
     }
+}
+
+/// A list of ports that names none says what no list says; libpq makes one of each URI with several hosts.
+fn usual_ports(mut params: Params) -> Params {
+    if params
+        .port_list()
+        .is_some_and(|list| list.trim_matches(',').is_empty())
+    {
+        params.unset(Keyword::Port);
+    }
+    params
 }
