@@ -49,11 +49,13 @@ pub struct lk_log_record {
 
 /// Gets one record. Called on a thread of the program's, inside a function of lakekey's or lk_log_flush; it may call
 /// lakekey.
+// SAFETY: called with the data that it came with, as the header says.
 pub type lk_log_callback =
     Option<unsafe extern "C" fn(data: *mut c_void, record: *const lk_log_record)>;
 
 /// Who gets the records.
 pub(crate) struct Sink {
+    // SAFETY: as above.
     callback: unsafe extern "C" fn(*mut c_void, *const lk_log_record),
     data: *mut c_void,
 }

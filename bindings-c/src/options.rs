@@ -53,6 +53,7 @@ pub struct lk_client_options {
     /// Given to the callback.
     pub token_data: *mut std::ffi::c_void,
     /// Called with `token_data` once, when the client and all of its calls have ended; may be NULL.
+    // SAFETY: called with the data that it came with, once.
     pub token_data_free: Option<unsafe extern "C" fn(data: *mut std::ffi::c_void)>,
 }
 

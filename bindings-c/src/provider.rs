@@ -16,6 +16,7 @@ use crate::text::required;
 /// Gives a workspace token that is valid now: calls lk_token_answer_set and returns 0. Any other number means that there
 /// is none, and is told in the error. Called on a thread of lakekey's, so it must be ready for that; it may call lakekey
 /// with another client.
+// SAFETY: called with the data that it came with, as the header says.
 pub type lk_token_callback =
     Option<unsafe extern "C" fn(data: *mut c_void, answer: *mut lk_token_answer) -> i32>;
 
@@ -35,8 +36,10 @@ impl Answer {
 
 /// A callback and its data, which it frees at the end.
 pub(crate) struct Callback {
+    // SAFETY: as above.
     ask: unsafe extern "C" fn(*mut c_void, *mut lk_token_answer) -> i32,
     data: *mut c_void,
+    // SAFETY: called with the data that it came with, once.
     free: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 
