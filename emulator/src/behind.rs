@@ -94,6 +94,7 @@ impl Behind {
             host_mode: options.host_mode,
             wake_latency: options.wake_latency,
         };
+        behind.forget_lost().await?;
         for uid in behind.endpoints() {
             behind.expose(&uid).await?;
         }
@@ -185,6 +186,21 @@ impl Behind {
         self.lakebase.set_address(uid, self.host_mode, address);
         self.fleet.set_wake_latency(&endpoint, self.wake_latency);
         Ok(())
+    }
+
+    /// Removes the data of branches and snapshots that the state knows no longer.
+    pub(crate) async fn forget_lost(&self) -> Result<(), Error> {
+        let (mut branches, mut snapshots) = (Vec::new(), Vec::new());
+        for project in self.lakebase.view().projects() {
+            branches.extend(project.branches.iter().map(|branch| branch.uid.clone()));
+            snapshots.extend(
+                project
+                    .snapshots
+                    .iter()
+                    .map(|snapshot| snapshot.uid.clone()),
+            );
+        }
+        Ok(self.fleet.keep_only(&branches, &snapshots).await?)
     }
 
     /// Tells the compute of an endpoint what has become of its specification.

@@ -20,7 +20,7 @@ use crate::front::{KillHow, SessionFilter};
 use crate::state::{Located, View};
 
 impl Desk {
-    fn behind(&self, purpose: &'static str) -> Result<Arc<Behind>, Error> {
+    pub(super) fn behind(&self, purpose: &'static str) -> Result<Arc<Behind>, Error> {
         self.behind
             .as_ref()
             .and_then(Weak::upgrade)

@@ -99,6 +99,9 @@ pub(super) async fn reset(State(desk): At, body: Bytes) -> Answer {
     }
     if !keep.contains(&Part::Resources) {
         lakebase.reset_resources()?;
+        if let Ok(behind) = desk.behind("remove branches") {
+            behind.forget_lost().await?;
+        }
     }
     if !keep.contains(&Part::Journal) {
         lakebase.journal.reset();
