@@ -73,6 +73,7 @@ const RULES: &[Rule] = &[
 const EXPOSING: &[&str] = &[
     "bindings-c/src/secret.rs",
     "bindings-common/src/client.rs",
+    "bindings-common/src/plan.rs",
     "bindings-common/src/provider.rs",
     "cli/src/",
     "core/src/as_user.rs",
@@ -82,6 +83,7 @@ const EXPOSING: &[&str] = &[
     "core/src/connect.rs",
     "core/src/credential/",
     "core/src/http/",
+    "core/src/plan/",
     "core/src/secret.rs",
     "emulator/src/front/door.rs",
     "gateway/src/packet.rs",

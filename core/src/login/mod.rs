@@ -6,8 +6,6 @@
 
 mod hint;
 mod kind;
-#[cfg(test)]
-mod tests;
 mod texts;
 
 use std::borrow::Cow;
@@ -207,3 +205,6 @@ fn without_names(text: &str) -> Cow<'_, str> {
     }
     Cow::Owned(bare)
 }
+
+#[cfg(test)]
+mod tests;

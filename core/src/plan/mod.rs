@@ -19,8 +19,6 @@
 
 mod ask;
 mod machine;
-#[cfg(test)]
-mod tests;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -414,3 +412,6 @@ fn addresses_of(params: &Params) -> Vec<IpAddr> {
         .filter_map(|address| address.parse().ok())
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
