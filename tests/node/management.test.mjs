@@ -9,7 +9,7 @@ import { Operation } from "lakekey/management";
 
 import { emulated, rejection } from "./emulator.mjs";
 
-const { calls } = JSON.parse(readFileSync(new URL("./management/calls.json", import.meta.url)));
+const { source, calls } = JSON.parse(readFileSync(new URL("./management/calls.json", import.meta.url)));
 const BRANCH = "projects/emulator/branches/production";
 
 const emulator = emulated();
@@ -18,20 +18,34 @@ beforeEach(() => emulator.reset());
 
 const at = (answer, path) => path.split(".").reduce((value, part) => value[part], answer);
 
-for (const [number, { method, arguments: args, expect = {}, count = {}, error }] of calls.entries()) {
-  test(`every language calls ${number}-${method}`, async () => {
-    const answer = postgres().call(method, args);
+test("every method", async () => {
+  await emulator.admin("POST", "/sources", source);
+  const client = new lakekey.Client(emulator.client());
+  const api = client.postgres;
+  for (const { method, arguments: args, wait, expect = {}, count = {}, error } of calls) {
+    const answering = api.call(method, args).then((answer) => (wait ? new Operation(client, answer).wait() : answer));
     if (error) {
-      const thrown = await rejection(answer);
-      assert.deepEqual([thrown.slug, thrown.apiCode], [error.slug, error.api_code]);
+      const thrown = await rejection(answering);
+      assert.deepEqual([thrown.slug, thrown.apiCode], [error.slug, error.api_code], method);
       assert.ok(thrown.message.includes(error.words), thrown.message);
-      return;
+      continue;
     }
-    for (const [path, value] of Object.entries(expect)) assert.equal(at(await answer, path), value, path);
-    for (const [path, length] of Object.entries(count)) assert.equal(at(await answer, path).length, length, path);
-    await answer;
-  });
-}
+    const answer = await answering;
+    for (const [path, value] of Object.entries(expect)) assert.equal(at(answer, path), value, `${method} ${path}`);
+    for (const [path, length] of Object.entries(count)) assert.equal(at(answer, path).length, length, `${method} ${path}`);
+  }
+});
+
+test("an operation tells how it goes, and ends with what was made", async () => {
+  const creating = await postgres().createBranch("projects/emulator", { spec: { ttl: "3600s" } }, "waited");
+  const told = [];
+  const branch = await creating.wait({ progress: (progress) => told.push(progress) });
+  assert.equal(branch.name, "projects/emulator/branches/waited");
+  assert.ok(told.every(({ name }) => name === creating.name));
+  assert.deepEqual(await postgres().operation(creating.name).wait(), branch);
+  const deleting = await postgres().deleteBranch(branch.name);
+  await deleting.wait();
+});
 
 test("methods give messages", async () => {
   const branch = await postgres().getBranch(BRANCH);

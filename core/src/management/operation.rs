@@ -297,7 +297,12 @@ impl<T: Outcome> Operation<T> {
             return Err(self.failed(error));
         }
         let response = match self.record.get("response") {
-            Some(response) if !response.is_null() => response.clone(),
+            Some(Value::Object(response)) => {
+                let mut response = response.clone();
+                // It says of an envelope what is in it, and is no part of that.
+                response.remove("@type");
+                Value::Object(response)
+            }
             _ if T::NOTHING => Value::Null,
             // The service has left out what it made, which can still be read.
             _ => match self.resource() {

@@ -28,9 +28,9 @@ fn capital(word: &str) -> String {
     })
 }
 
-/// Values of an enum with their names: without the words that all of them begin with.
-pub(crate) fn variants(values: &[String]) -> Vec<(String, &str)> {
-    let common = common_words(values);
+/// Values of an enum with their names: without the words that all of them begin with and that the enum's name says.
+pub(crate) fn variants<'a>(name: &str, values: &'a [String]) -> Vec<(String, &'a str)> {
+    let common = common_words(name, values);
     values
         .iter()
         .map(|value| {
@@ -44,7 +44,7 @@ pub(crate) fn variants(values: &[String]) -> Vec<(String, &str)> {
         .collect()
 }
 
-fn common_words(values: &[String]) -> usize {
+fn common_words(name: &str, values: &[String]) -> usize {
     let Some((first, others)) = values.split_first() else {
         return 0;
     };
@@ -52,11 +52,13 @@ fn common_words(values: &[String]) -> usize {
         return 0;
     }
     let words: Vec<&str> = first.split('_').collect();
+    let name = name.to_ascii_uppercase();
     let shared = |count: usize| {
-        others.iter().all(|other| {
-            let other: Vec<&str> = other.split('_').collect();
-            other.len() > count && other[..count] == words[..count]
-        })
+        name.contains(&words[..count].concat())
+            && others.iter().all(|other| {
+                let other: Vec<&str> = other.split('_').collect();
+                other.len() > count && other[..count] == words[..count]
+            })
     };
     (0..words.len())
         .rev()

@@ -106,7 +106,7 @@ fn open_enum(out: &mut String, one: &Enum) {
         since(one),
         one.name
     );
-    for (variant, value) in variants(&one.values) {
+    for (variant, value) in variants(&one.name, &one.values) {
         let _ = writeln!(out, "        {variant} = \"{value}\",");
     }
     let _ = write!(out, "    }}\n}}\n");

@@ -17,8 +17,8 @@ open_enum! {
 open_enum! {
     /// Since 0.81.0 of the SDK.
     EndpointType {
-        Only = "ENDPOINT_TYPE_READ_ONLY",
-        Write = "ENDPOINT_TYPE_READ_WRITE",
+        ReadOnly = "ENDPOINT_TYPE_READ_ONLY",
+        ReadWrite = "ENDPOINT_TYPE_READ_WRITE",
     }
 }
 

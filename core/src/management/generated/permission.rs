@@ -7,9 +7,9 @@ use crate::management::prelude::*;
 open_enum! {
     /// Since 0.81.0 of the SDK.
     PermissionLevel {
-        Create = "CAN_CREATE",
-        Manage = "CAN_MANAGE",
-        Use = "CAN_USE",
+        CanCreate = "CAN_CREATE",
+        CanManage = "CAN_MANAGE",
+        CanUse = "CAN_USE",
     }
 }
 

@@ -1,13 +1,16 @@
 //! The management API of the Rust client against the emulator.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lakekey::clock::SystemClock;
 use lakekey::config::Environment;
 use lakekey::credential::Store;
 use lakekey::jitter::SystemDice;
-use lakekey::management::{BranchStatusState, EndpointType};
+use lakekey::management::{BranchStatusState, EndpointType, WaitOptions};
 use lakekey::{Client, ClientOptions, Code};
 use lakekey_emulator::{Emulator, Options};
 use serde_json::Value;
@@ -34,10 +37,28 @@ fn at<'a>(answer: &'a Value, path: &str) -> &'a Value {
     })
 }
 
+/// One order to the admin API.
+fn tell(emulator: &Emulator, path: &str, body: &Value) {
+    let (body, address) = (body.to_string(), emulator.urls().admin.clone());
+    let address = address.trim_start_matches("http://").trim_end_matches('/');
+    let mut connection = TcpStream::connect(address).unwrap();
+    write!(
+        connection,
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        emulator.admin_token(),
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_every_language_makes() {
-    let (_emulator, client) = started().await;
+    let (emulator, client) = started().await;
     let table: Value = serde_json::from_str(CALLS).unwrap();
+    tell(&emulator, "/_emulator/sources", &table["source"]);
     let calls = table["calls"].as_array().unwrap();
     assert!(calls.len() > 10);
     for call in calls {
@@ -45,10 +66,12 @@ async fn calls_that_every_language_makes() {
             call["method"].as_str().unwrap(),
             call["arguments"].as_object().unwrap(),
         );
-        let answer = client
-            .postgres()
-            .call(method, arguments.clone(), None)
-            .await;
+        let postgres = client.postgres();
+        let mut answer = postgres.call(method, arguments.clone(), None).await;
+        if let (true, Ok(Value::Object(operation))) = (call["wait"] == true, &answer) {
+            let options = WaitOptions::timeout(Duration::from_mins(1));
+            answer = postgres.wait_operation(operation.clone(), options).await;
+        }
         if let Some(expected) = call.get("error") {
             let error = answer.expect_err(method);
             assert_eq!(error.code().slug(), expected["slug"], "{method}: {error}");
@@ -109,10 +132,7 @@ async fn methods_are_typed() {
     assert_eq!(roles.len(), 3);
     let endpoint = format!("{BRANCH}/endpoints/primary");
     let minting = postgres.generate_database_credential(&endpoint);
-    let credential = minting
-        .ttl(std::time::Duration::from_mins(10))
-        .await
-        .unwrap();
+    let credential = minting.ttl(Duration::from_mins(10)).await.unwrap();
     assert!(credential.token.unwrap().expose().len() > 100);
     let missing = postgres
         .get_branch("projects/emulator/branches/nowhere")
