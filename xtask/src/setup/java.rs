@@ -170,6 +170,22 @@ pub(crate) fn example(repo: &Repo, name: &str) -> Command {
     maven
 }
 
+/// pgjdbc, HikariCP and what they need, each as a jar.
+pub(crate) fn drivers(repo: &Repo) -> Result<Vec<PathBuf>> {
+    demo(repo)?;
+    let folder = repo.target("java/demo/lib");
+    let mut jars = Vec::new();
+    for entry in
+        fs::read_dir(&folder).with_context(|| format!("Maven left no {}", folder.display()))?
+    {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().starts_with("lakekey-") {
+            jars.push(entry.path());
+        }
+    }
+    Ok(jars)
+}
+
 /// The class path of the demo's app, compiled, with the jar and what it needs.
 pub(crate) fn demo(repo: &Repo) -> Result<OsString> {
     installed(repo)?;
