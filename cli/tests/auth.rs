@@ -249,6 +249,7 @@ fn port(answer: Option<&'static [u8]>) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of troubles")]
 fn each_trouble_has_one_code_and_a_hint_within_its_time() {
     let home = home("");
     let (_runtime, _emulator, workspace) = workspace();
