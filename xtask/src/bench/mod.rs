@@ -19,7 +19,7 @@ use crate::child;
 use crate::emulator::Emulator;
 use crate::repo::Repo;
 use crate::setup::artifacts::{self, Profile};
-use crate::setup::{java, postgres, python, tools};
+use crate::setup::{postgres, python, tools};
 use crate::table;
 use java::Jar;
 use node::Package;
@@ -99,7 +99,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     }
     rows.extend(bench.jar.sizes()?);
     rows.extend(bench.java("WarmToken.java", &[])?);
-    rows.extend(bench.java("Logins.java", &java::drivers(repo)?)?);
+    rows.extend(bench.java("Logins.java", &crate::setup::java::drivers(repo)?)?);
     println!("counting requests until the first credential");
     rows.extend(requests::rows(&bench.node, &bench.emulator, &folder)?);
     bench.emulator.post(
