@@ -128,7 +128,7 @@ fn uses(resource: &Resource, kind: &Kind) -> bool {
 fn message(out: &mut String, one: &Message) {
     let _ = write!(
         out,
-        "\n\nclass {}(Message):\n    \"\"\"Since {} of the SDK.\"\"\"\n\n    __slots__ = ()\n",
+        "\n\nclass {}(Message):\n    \"\"\"Since {} of the SDK.\"\"\"\n",
         one.name, one.since
     );
     let kinds = kinds(one);

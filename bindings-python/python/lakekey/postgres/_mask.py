@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,5 +21,5 @@ def paths_of(mask: Mask | None) -> str | list[str] | None:
     """A text, paths, or the ``FieldMask`` of an SDK."""
     if mask is None or isinstance(mask, str):
         return mask
-    paths: Iterable[str] = getattr(mask, "paths", mask)
-    return list(paths)
+    given: Any = mask
+    return list(getattr(given, "paths", given))

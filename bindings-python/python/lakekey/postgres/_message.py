@@ -148,8 +148,16 @@ class _Field:
         message._got[self.name] = value
 
 
+class _Small(type):
+    """Gives no message a ``__dict__``, so that a list of thousands stays small."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> _Small:
+        body.setdefault("__slots__", ())
+        return super().__new__(cls, name, bases, body)
+
+
 @dataclass_transform(kw_only_default=True, eq_default=True)
-class Message:
+class Message(metaclass=_Small):
     """A message of the API. Every field may be absent, which is ``None``."""
 
     __slots__ = ("_got", "_wire")

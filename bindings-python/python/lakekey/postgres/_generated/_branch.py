@@ -27,13 +27,9 @@ class BranchStatusState(OpenEnum):
 class BranchOperationMetadata(Message):
     """Since 0.81.0 of the SDK."""
 
-    __slots__ = ()
-
 
 class BranchSpec(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "expire_time": TIMESTAMP,
@@ -61,8 +57,6 @@ class BranchSpec(Message):
 
 class BranchStatus(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "current_state": Named(BranchStatusState),
@@ -108,16 +102,12 @@ class BranchStatus(Message):
 class InitialBranchSpec(Message):
     """Since 0.121.0 of the SDK."""
 
-    __slots__ = ()
-
     is_protected: bool | None = None
     """Blocks delete and reset while true."""
 
 
 class Branch(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "create_time": TIMESTAMP,
@@ -146,8 +136,6 @@ class Branch(Message):
 
 class ListBranchesResponse(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "branches": Many(Named(Branch)),

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 class CatalogCatalogSpec(Message):
     """Since 0.106.0 of the SDK."""
 
-    __slots__ = ()
-
     postgres_database: str | None = None
     """Name of the database inside Postgres (required, cannot be changed later)."""
     branch: str | None = None
@@ -28,8 +26,6 @@ class CatalogCatalogSpec(Message):
 
 class CatalogCatalogStatus(Message):
     """Since 0.106.0 of the SDK."""
-
-    __slots__ = ()
 
     branch: str | None = None
     """Path of the branch."""
@@ -42,13 +38,9 @@ class CatalogCatalogStatus(Message):
 class CatalogOperationMetadata(Message):
     """Since 0.106.0 of the SDK."""
 
-    __slots__ = ()
-
 
 class Catalog(Message):
     """Since 0.106.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "create_time": TIMESTAMP,

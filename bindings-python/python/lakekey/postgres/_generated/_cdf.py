@@ -25,8 +25,6 @@ class CdfState(OpenEnum):
 class CdfConfig(Message):
     """Since 0.130.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "create_time": TIMESTAMP,
     }
@@ -48,13 +46,9 @@ class CdfConfig(Message):
 class CdfConfigOperationMetadata(Message):
     """Since 0.130.0 of the SDK."""
 
-    __slots__ = ()
-
 
 class CdfStatus(Message):
     """Since 0.130.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "create_time": TIMESTAMP,
@@ -83,8 +77,6 @@ class CdfStatus(Message):
 class ListCdfConfigsResponse(Message):
     """Since 0.130.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "cdf_configs": Many(Named(CdfConfig)),
     }
@@ -97,8 +89,6 @@ class ListCdfConfigsResponse(Message):
 
 class ListCdfStatusesResponse(Message):
     """Since 0.130.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "cdf_statuses": Many(Named(CdfStatus)),

@@ -22,8 +22,6 @@ class RequestedClaimsPermissionSet(OpenEnum):
 class DatabaseCredential(Message):
     """Since 0.81.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "expire_time": TIMESTAMP,
         "token": SECRET,
@@ -38,16 +36,12 @@ class DatabaseCredential(Message):
 class RequestedResource(Message):
     """Since 0.81.0 of the SDK."""
 
-    __slots__ = ()
-
     table_name: str | None = None
     """Three-part UC table name."""
 
 
 class RequestedClaims(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "permission_set": Named(RequestedClaimsPermissionSet),

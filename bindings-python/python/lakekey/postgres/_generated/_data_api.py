@@ -23,8 +23,6 @@ class OpenApiMode(OpenEnum):
 class DataApiDataApiSpec(Message):
     """Since 0.118.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "db_max_rows": INT,
         "jwt_cache_max_lifetime": DURATION,
@@ -53,8 +51,6 @@ class DataApiDataApiSpec(Message):
 
 class DataApiDataApiStatus(Message):
     """Since 0.118.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "db_max_rows": INT,
@@ -89,13 +85,9 @@ class DataApiDataApiStatus(Message):
 class DataApiOperationMetadata(Message):
     """Since 0.118.0 of the SDK."""
 
-    __slots__ = ()
-
 
 class DataApi(Message):
     """Since 0.118.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "create_time": TIMESTAMP,

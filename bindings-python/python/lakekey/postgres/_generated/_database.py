@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 class DatabaseDatabaseSpec(Message):
     """Since 0.106.0 of the SDK."""
 
-    __slots__ = ()
-
     role: str | None = None
     """Path of the owning role (required)."""
     postgres_database: str | None = None
@@ -26,8 +24,6 @@ class DatabaseDatabaseSpec(Message):
 
 class DatabaseDatabaseStatus(Message):
     """Since 0.106.0 of the SDK."""
-
-    __slots__ = ()
 
     database_id: str | None = None
     """Last path segment of the database."""
@@ -40,13 +36,9 @@ class DatabaseDatabaseStatus(Message):
 class DatabaseOperationMetadata(Message):
     """Since 0.106.0 of the SDK."""
 
-    __slots__ = ()
-
 
 class Database(Message):
     """Since 0.106.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "create_time": TIMESTAMP,
@@ -73,8 +65,6 @@ class Database(Message):
 
 class ListDatabasesResponse(Message):
     """Since 0.106.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "databases": Many(Named(Database)),

@@ -32,8 +32,6 @@ class EndpointType(OpenEnum):
 class EndpointGroupSpec(Message):
     """Since 0.106.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "min": INT,
         "max": INT,
@@ -49,8 +47,6 @@ class EndpointGroupSpec(Message):
 
 class EndpointGroupStatus(Message):
     """Since 0.106.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "min": INT,
@@ -68,8 +64,6 @@ class EndpointGroupStatus(Message):
 class EndpointHosts(Message):
     """Since 0.81.0 of the SDK."""
 
-    __slots__ = ()
-
     host: str | None = None
     """Main DNS name: primary for RW, replica for RO."""
     read_only_host: str | None = None
@@ -83,13 +77,9 @@ class EndpointHosts(Message):
 class EndpointOperationMetadata(Message):
     """Since 0.81.0 of the SDK."""
 
-    __slots__ = ()
-
 
 class EndpointSettings(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     pg_settings: dict[str, str] | None = None
     """Raw Postgres settings map."""
@@ -97,8 +87,6 @@ class EndpointSettings(Message):
 
 class EndpointSpec(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "endpoint_type": Named(EndpointType),
@@ -127,8 +115,6 @@ class EndpointSpec(Message):
 
 class EndpointStatus(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "current_state": Named(EndpointStatusState),
@@ -170,8 +156,6 @@ class EndpointStatus(Message):
 class InitialEndpointSpec(Message):
     """Since 0.106.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "group": Named(EndpointGroupSpec),
         "suspend_timeout_duration": DURATION,
@@ -191,8 +175,6 @@ class InitialEndpointSpec(Message):
 
 class Endpoint(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "create_time": TIMESTAMP,
@@ -221,8 +203,6 @@ class Endpoint(Message):
 
 class ListEndpointsResponse(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "endpoints": Many(Named(Endpoint)),

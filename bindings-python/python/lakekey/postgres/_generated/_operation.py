@@ -99,8 +99,6 @@ class ErrorCode(OpenEnum):
 class DatabricksServiceExceptionWithDetailsProto(Message):
     """Since 0.81.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "error_code": Named(ErrorCode),
     }

@@ -21,8 +21,6 @@ class PermissionLevel(OpenEnum):
 class AccessControlRequest(Message):
     """Since 0.81.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "permission_level": Named(PermissionLevel),
     }
@@ -40,8 +38,6 @@ class AccessControlRequest(Message):
 class Permission(Message):
     """Since 0.81.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "permission_level": Named(PermissionLevel),
     }
@@ -57,8 +53,6 @@ class Permission(Message):
 class PermissionsDescription(Message):
     """Since 0.81.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "permission_level": Named(PermissionLevel),
     }
@@ -71,8 +65,6 @@ class PermissionsDescription(Message):
 
 class AccessControlResponse(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "all_permissions": Many(Named(Permission)),
@@ -93,8 +85,6 @@ class AccessControlResponse(Message):
 class GetPermissionLevelsResponse(Message):
     """Since 0.81.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "permission_levels": Many(Named(PermissionsDescription)),
     }
@@ -105,8 +95,6 @@ class GetPermissionLevelsResponse(Message):
 
 class ObjectPermissions(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "access_control_list": Many(Named(AccessControlResponse)),

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 class ProjectCustomTag(Message):
     """Since 0.106.0 of the SDK."""
 
-    __slots__ = ()
-
     key: str | None = None
     """Tag key."""
     value: str | None = None
@@ -28,8 +26,6 @@ class ProjectCustomTag(Message):
 
 class ProjectDefaultEndpointSettings(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "suspend_timeout_duration": DURATION,
@@ -50,13 +46,9 @@ class ProjectDefaultEndpointSettings(Message):
 class ProjectOperationMetadata(Message):
     """Since 0.81.0 of the SDK."""
 
-    __slots__ = ()
-
 
 class ProjectSpec(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "custom_tags": Many(Named(ProjectCustomTag)),
@@ -85,8 +77,6 @@ class ProjectSpec(Message):
 
 class ProjectStatus(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "branch_logical_size_limit_bytes": INT,
@@ -129,8 +119,6 @@ class ProjectStatus(Message):
 class Project(Message):
     """Since 0.81.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "create_time": TIMESTAMP,
         "delete_time": TIMESTAMP,
@@ -168,8 +156,6 @@ class Project(Message):
 
 class ListProjectsResponse(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "projects": Many(Named(Project)),

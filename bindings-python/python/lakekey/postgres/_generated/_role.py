@@ -38,8 +38,6 @@ class RoleMembershipRole(OpenEnum):
 class RevealRolePasswordResponse(Message):
     """Since 0.156.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "password": SECRET,
     }
@@ -50,8 +48,6 @@ class RevealRolePasswordResponse(Message):
 
 class RoleAttributes(Message):
     """Since 0.106.0 of the SDK."""
-
-    __slots__ = ()
 
     bypassrls: bool | None = None
     """BYPASSRLS attribute."""
@@ -64,13 +60,9 @@ class RoleAttributes(Message):
 class RoleOperationMetadata(Message):
     """Since 0.81.0 of the SDK."""
 
-    __slots__ = ()
-
 
 class RoleRoleSpec(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "attributes": Named(RoleAttributes),
@@ -93,8 +85,6 @@ class RoleRoleSpec(Message):
 
 class RoleRoleStatus(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "attributes": Named(RoleAttributes),
@@ -119,8 +109,6 @@ class RoleRoleStatus(Message):
 
 class Role(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "create_time": TIMESTAMP,
@@ -147,8 +135,6 @@ class Role(Message):
 
 class ListRolesResponse(Message):
     """Since 0.81.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "roles": Many(Named(Role)),

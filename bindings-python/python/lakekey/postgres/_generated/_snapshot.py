@@ -28,8 +28,6 @@ class DayOfWeek(OpenEnum):
 class DailySchedule(Message):
     """Since 0.130.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "hour": INT,
     }
@@ -40,8 +38,6 @@ class DailySchedule(Message):
 
 class MonthlySchedule(Message):
     """Since 0.130.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "day": INT,
@@ -57,19 +53,13 @@ class MonthlySchedule(Message):
 class SnapshotOperationMetadata(Message):
     """Since 0.130.0 of the SDK."""
 
-    __slots__ = ()
-
 
 class SnapshotScheduleOperationMetadata(Message):
     """Since 0.138.0 of the SDK."""
 
-    __slots__ = ()
-
 
 class SnapshotSpec(Message):
     """Since 0.130.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "expire_time": TIMESTAMP,
@@ -94,8 +84,6 @@ class SnapshotSpec(Message):
 class SnapshotStatus(Message):
     """Since 0.130.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "diff_size_bytes": INT,
         "expire_time": TIMESTAMP,
@@ -117,8 +105,6 @@ class SnapshotStatus(Message):
 class WeeklySchedule(Message):
     """Since 0.130.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "day_of_week": Named(DayOfWeek),
         "hour": INT,
@@ -132,8 +118,6 @@ class WeeklySchedule(Message):
 
 class ScheduleCadence(Message):
     """Since 0.130.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "retention": DURATION,
@@ -154,8 +138,6 @@ class ScheduleCadence(Message):
 
 class Snapshot(Message):
     """Since 0.130.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "create_time": TIMESTAMP,
@@ -180,8 +162,6 @@ class Snapshot(Message):
 class ListSnapshotsResponse(Message):
     """Since 0.130.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "snapshots": Many(Named(Snapshot)),
     }
@@ -194,8 +174,6 @@ class ListSnapshotsResponse(Message):
 
 class SnapshotSchedule(Message):
     """Since 0.130.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "schedule": Many(Named(ScheduleCadence)),

@@ -80,8 +80,6 @@ class SyncedTableSyncedTableSpecSyncedTableSchedulingPolicy(OpenEnum):
 class DeltaTableSyncInfo(Message):
     """Since 0.106.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "delta_commit_time": TIMESTAMP,
         "delta_commit_version": INT,
@@ -95,8 +93,6 @@ class DeltaTableSyncInfo(Message):
 
 class NewPipelineSpec(Message):
     """Since 0.106.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "pipeline_channel": Named(NewPipelineSpecPipelineChannel),
@@ -115,13 +111,9 @@ class NewPipelineSpec(Message):
 class SyncedTableOperationMetadata(Message):
     """Since 0.106.0 of the SDK."""
 
-    __slots__ = ()
-
 
 class SyncedTablePipelineProgress(Message):
     """Since 0.106.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "latest_version_currently_processing": INT,
@@ -144,8 +136,6 @@ class SyncedTablePipelineProgress(Message):
 class SyncedTableSyncedTableSpecExtraColumn(Message):
     """Since 0.130.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "maintenance": Named(SyncedTableSyncedTableSpecExtraColumnMaintenance),
     }
@@ -163,8 +153,6 @@ class SyncedTableSyncedTableSpecExtraColumn(Message):
 class SyncedTableSyncedTableSpecTypeOverride(Message):
     """Since 0.118.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "pg_type": Named(SyncedTableSyncedTableSpecPgSpecificType),
         "size": INT,
@@ -180,8 +168,6 @@ class SyncedTableSyncedTableSpecTypeOverride(Message):
 
 class SyncedTablePosition(Message):
     """Since 0.106.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "delta_table_sync_info": Named(DeltaTableSyncInfo),
@@ -199,8 +185,6 @@ class SyncedTablePosition(Message):
 
 class SyncedTableSyncedTableSpec(Message):
     """Since 0.106.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "extra_columns": Many(Named(SyncedTableSyncedTableSpecExtraColumn)),
@@ -238,8 +222,6 @@ class SyncedTableSyncedTableSpec(Message):
 class SyncedTableSyncedTableStatus(Message):
     """Since 0.106.0 of the SDK."""
 
-    __slots__ = ()
-
     _kinds: ClassVar[dict[str, Kind]] = {
         "detailed_state": Named(SyncedTableState),
         "last_processed_commit_version": INT,
@@ -274,8 +256,6 @@ class SyncedTableSyncedTableStatus(Message):
 
 class SyncedTable(Message):
     """Since 0.106.0 of the SDK."""
-
-    __slots__ = ()
 
     _kinds: ClassVar[dict[str, Kind]] = {
         "create_time": TIMESTAMP,
