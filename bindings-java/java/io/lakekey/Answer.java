@@ -9,7 +9,6 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
@@ -130,10 +129,12 @@ final class Answer<T> {
         }
         future.whenComplete((value, problem) -> Native.cancel(call));
         answer.given.thenRun(() -> {
+            Runnable tell = () -> answer.tell(future, convert);
             try {
-                executor.execute(() -> answer.tell(future, convert));
-            } catch (RejectedExecutionException shutDown) {
-                answer.tell(future, convert);
+                executor.execute(tell);
+            } catch (RuntimeException shutDown) {
+                // Somebody waits for the future all the same, and what follows it must not run on this thread.
+                future.defaultExecutor().execute(tell);
             }
         });
         return future;
@@ -156,7 +157,7 @@ final class Answer<T> {
     private <R> void tell(CompletableFuture<R> future, Function<T, R> convert) {
         try {
             future.complete(convert.apply(result()));
-        } catch (LakekeyException problem) {
+        } catch (RuntimeException problem) {
             future.completeExceptionally(problem);
         } finally {
             LakekeyLog.handOver();

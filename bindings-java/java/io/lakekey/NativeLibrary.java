@@ -2,6 +2,7 @@ package io.lakekey;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileAttribute;
@@ -46,15 +47,24 @@ final class NativeLibrary {
         } else {
             unpacked();
         }
-        String expected = version();
-        String found = Native.version();
+        same(version());
+        loaded = true;
+    }
+
+    /** Checks that jar and library belong together. */
+    private static void same(String expected) {
+        String found;
+        try {
+            found = Native.version();
+        } catch (UnsatisfiedLinkError none) {
+            found = "unknown";
+        }
         if (!expected.equals(found)) {
             throw Failure.config(
                             "the jar of lakekey " + expected + " found a native library of version " + found,
                             "Take " + PATH + " and " + DIRECTORY + " away, or point them to the same version")
                     .exception();
         }
-        loaded = true;
     }
 
     private static void given(Path file, String who) {
@@ -95,7 +105,7 @@ final class NativeLibrary {
                                         + PATH)
                         .exception();
             }
-            loadCopy(from, new String(sum.readAllBytes(), java.nio.charset.StandardCharsets.US_ASCII).strip());
+            loadCopy(from, new String(sum.readAllBytes(), StandardCharsets.US_ASCII).strip());
         } catch (IOException problem) {
             throw Failure.config(
                             "the native library cannot be unpacked below " + base() + ": " + problem,
@@ -120,10 +130,9 @@ final class NativeLibrary {
         } catch (UnsatisfiedLinkError problem) {
             throw refused(folder, problem);
         } finally {
-            // Windows keeps a loaded file; there it is left behind.
-            if (copy.toFile().delete() | !Files.exists(copy)) {
-                folder.toFile().delete();
-            }
+            // Windows keeps a loaded file; there both are left behind.
+            copy.toFile().delete();
+            folder.toFile().delete();
         }
     }
 

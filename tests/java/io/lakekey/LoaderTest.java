@@ -222,6 +222,13 @@ class LoaderTest {
     }
 
     @Test
+    @EnabledOnOs(OS.LINUX)
+    void aLibraryOfSomebodyElseIsNoticed() throws Exception {
+        set(NativeLibrary.PATH, Path.of(System.getProperty("java.home"), "lib", "libjsig.so"));
+        refused("").says("found a native library of version unknown", NativeLibrary.PATH);
+    }
+
+    @Test
     void aDirectoryThatCannotBeIsNamed(@TempDir Path folder) throws Exception {
         Path file = folder.resolve("file");
         Files.writeString(file, "");
