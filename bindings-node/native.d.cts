@@ -242,9 +242,6 @@ export declare function cancelled(): Failure;
 /** Every published error code. */
 export declare function codes(): Array<PublishedCode>;
 
-/** Counts tokens that JavaScript handed out again by itself. */
-export declare function countRepeat(client: Client): void;
-
 /** What a driver's error means, by its code, if it knows one, and its text. */
 export declare function explain(text: string, code?: string | undefined | null): Explained;
 

@@ -170,12 +170,6 @@ pub fn recent_events(client: &Client) -> Either<Vec<String>, Failure> {
     }
 }
 
-/// Counts tokens that JavaScript handed out again by itself.
-#[napi(catch_unwind)]
-pub fn count_repeat(client: &Client) {
-    client.handle.count_repeat();
-}
-
 #[allow(
     clippy::cast_precision_loss,
     reason = "a count that large is not reached"

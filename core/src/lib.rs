@@ -51,4 +51,5 @@ pub use connect::{Connect, ConnectRequest};
 pub use credential::{Credential, Lease};
 pub use describe::Description;
 pub use error::{Error, Result};
+pub use login::explain;
 pub use secret::Secret;

@@ -9,6 +9,7 @@ mod kind;
 mod texts;
 
 use std::borrow::Cow;
+use std::error::Error as StdError;
 
 pub use kind::{Budget, CONNECT, Kind, PROPAGATION};
 
@@ -187,6 +188,36 @@ impl Report<'_> {
             None => error,
         }
     }
+}
+
+/// What any error means for a login: one of lakekey's, of tokio-postgres, of the system. Its sources are looked through as
+/// well, from the outermost to the innermost; the first that says anything counts.
+pub fn explain(error: &(dyn StdError + 'static)) -> Explanation {
+    let mut next = Some(error);
+    while let Some(one) = next {
+        if let Some(own) = one.downcast_ref::<Error>()
+            && let Some(kind) = own.login()
+        {
+            return Explanation {
+                kind,
+                retry: own.is_retryable(),
+                budget: kind.budget(),
+                invalidate: kind.invalidates(),
+                hint: own.hint().map(str::to_owned),
+            };
+        }
+        let text = one.to_string();
+        let report = Report {
+            text: &text,
+            ..Report::default()
+        };
+        let explanation = report.explain();
+        if explanation.kind != Kind::Unknown {
+            return explanation;
+        }
+        next = one.source();
+    }
+    Report::default().explain()
 }
 
 /// The text with what stands in double quotes left out: a role may be called whatever it likes.

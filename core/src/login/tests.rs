@@ -214,3 +214,24 @@ fn every_kind_but_unknown_has_a_fix_and_a_name_of_its_own() {
         assert_eq!(explained.retry, explained.budget != Budget::Never);
     }
 }
+
+#[test]
+fn any_error_is_explained_by_itself_or_by_its_sources() {
+    let inner = std::io::Error::new(
+        std::io::ErrorKind::ConnectionRefused,
+        "Connection refused (os error 111)",
+    );
+    let outer = Error::new(Code::Internal, "while opening the shop").with_source(inner);
+    assert_eq!(explain(&outer).kind, Kind::Tcp);
+    let own = Error::new(Code::EndpointDisabled, "off").with_hint("enable it");
+    let explained = explain(&own);
+    assert_eq!(
+        (explained.kind, explained.retry),
+        (Kind::EndpointDisabled, false)
+    );
+    assert_eq!(explained.hint.as_deref(), Some("enable it"));
+    assert_eq!(
+        explain(&Error::new(Code::AuthDenied, "no")).kind,
+        Kind::Unknown
+    );
+}
