@@ -81,19 +81,6 @@ impl Fleet {
         .await
     }
 
-    /// Makes a branch without a parent. Its cluster is empty but for the roles and databases of the control plane. This
-    /// is needed for an id that was removed before; any other may be woken at once.
-    ///
-    /// # Errors
-    /// The branch has data already.
-    pub fn create_root(&self, branch: &Branch) -> Result<(), PostgresError> {
-        if self.has_branch(&branch.uid) {
-            return Err(PostgresError::BranchExists(branch.uid.clone()));
-        }
-        self.unbar(&branch.uid);
-        Ok(())
-    }
-
     /// Whether there are files of this branch. A branch without a parent has none before its first start.
     pub fn has_branch(&self, uid: &str) -> bool {
         self.shared.branch_dir(uid).exists()

@@ -44,7 +44,7 @@ pub struct FleetOptions {
 
 impl FleetOptions {
     /// What [`FleetOptions::image_every_bytes`] usually is.
-    pub const IMAGE_EVERY_BYTES: u64 = 512 << 20;
+    pub const IMAGE_EVERY_BYTES: u64 = 256 << 20;
 }
 
 /// What has happened so far, over all branches.
