@@ -47,8 +47,10 @@ pub(crate) enum Reader {
     Surefire,
 }
 
-/// How the JVM tells of a native method that breaks the rules, or of a crash.
+/// How the JVM tells of a native method that breaks the rules, or of a crash; and how Maven tells that a JVM said something
+/// past Java, which it puts into a file.
 const JNI_TROUBLE: &[&str] = &[
+    "Corrupted channel by directly writing to native stream",
     "WARNING in native method",
     "FATAL ERROR in native method",
     "WARNING: JNI ",
@@ -187,12 +189,13 @@ mod tests {
     fn surefire_errors_and_what_the_jvm_says_of_native_code_count_as_failures() {
         let text = "[INFO] Tests run: 4, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 1.4 s -- in io.lakekey.ClientTest\n\
             WARNING in native method: JNI call made without checking exceptions\n\
+            [WARNING] Corrupted channel by directly writing to native stream in forked JVM 1. See the dump file\n\
             [ERROR] Tests run: 12, Failures: 1, Errors: 2, Skipped: 3\n";
         assert_eq!(
             Reader::Surefire.read(text),
             Counts {
                 passed: 6,
-                failed: 4,
+                failed: 5,
                 skipped: 3
             }
         );
