@@ -85,6 +85,8 @@ const EXPOSING: &[&str] = &[
     "core/src/http/",
     "core/src/plan/",
     "core/src/secret.rs",
+    "emulator/src/control/roles.rs",
+    "emulator/src/control/work.rs",
     "emulator/src/front/door.rs",
     "gateway/src/packet.rs",
 ];

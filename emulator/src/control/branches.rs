@@ -259,13 +259,13 @@ pub(super) fn delete(write: &Write<'_>) -> Result<Answer, ApiError> {
     write.begin(&format!("projects/{p}/branches/{b}"), |all, _| {
         let project = find::project(all, p)?;
         permissions::may(all, write.caller, write.ids, Kind::Branch, Level::CanManage)?;
-        deletable(project, b, purge)
+        let branch = project.branch(b).ok_or_else(find::missing_branch)?;
+        deletable(project, branch, purge)
     })
 }
 
 /// The work of deleting a branch, if it may go.
-pub(super) fn deletable(project: &Project, id: &str, purge: bool) -> Result<Work, ApiError> {
-    let branch = project.branch(id).ok_or_else(find::missing_branch)?;
+pub(super) fn deletable(project: &Project, branch: &Branch, purge: bool) -> Result<Work, ApiError> {
     if branch.deleted.is_some() && !purge {
         return Err(find::missing_branch());
     }

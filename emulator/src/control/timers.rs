@@ -98,8 +98,8 @@ fn of_project(project: &Project) -> Vec<(Timestamp, Due)> {
             continue;
         }
         // A protected branch outlives its end, as does one that nothing may take away.
-        let may_go = branches::deletable(project, &branch.id, false).is_ok();
-        if let Some(end) = branch.spec.expire_time.filter(|_| may_go) {
+        let end = branch.spec.expire_time;
+        if let Some(end) = end.filter(|_| branches::deletable(project, branch, false).is_ok()) {
             let what = Due::Expire {
                 project: id(),
                 branch: named(),
@@ -181,7 +181,8 @@ fn begin(lakebase: &Lakebase, what: &Due) -> Result<(), super::ApiError> {
         Due::Expire { project, branch } => {
             let name = format!("projects/{project}/branches/{branch}");
             write::begin(lakebase, Kind::Branch, &name, None, |all, _| {
-                branches::deletable(find::project(all, project)?, branch, false)
+                let (project, branch) = find::branch(all, project, branch)?;
+                branches::deletable(project, branch, false)
             })?;
         }
         Due::PurgeBranch { project, branch } => {
