@@ -214,7 +214,7 @@ fn bad_id(id: &str) -> Option<String> {
 }
 
 /// Keeps a pasted token or password out of the error.
-fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let secret = ["dapi", "eyJ", "dose", "dkea"]
         .iter()
         .any(|start| text.starts_with(start))

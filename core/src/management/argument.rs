@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::method::{Body, Kind, Method, Parameter, Verb};
 use super::{Object, bad_argument};
 use crate::error::Result;
+use crate::name::shorten;
 
 /// What a path segment keeps as it is. Ids of operations hold `+` and `=`, and the official clients send them bare.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -145,7 +146,7 @@ fn name_argument(method: &Method, name: &str, value: Option<Value>) -> Result<St
     if fits(&text, method.form) {
         return Ok(text);
     }
-    let shown: String = text.chars().take(120).collect();
+    let shown = shorten(&text);
     Err(bad_argument(
         name,
         format_args!("{shown:?} is no name that {} takes", method.name),

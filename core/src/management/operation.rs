@@ -23,6 +23,8 @@ use crate::http::{Retry, tidied, tidy};
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(20);
 /// The longest that one look may take.
 const LOOK: Duration = Duration::from_secs(10);
+/// The last look of a wait that is about to end without a result is so long before its end.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// What is told of an unfinished operation.
 pub type Tell<'a> = Box<dyn FnMut(&Progress<'_>) + Send + 'a>;
@@ -251,17 +253,25 @@ impl<T: Outcome> Operation<T> {
     pub async fn wait(&mut self, mut options: WaitOptions<'_>) -> Result<T> {
         let client = self.postgres.client().clone();
         let deadline = Deadline::after(client.clock(), options.timeout);
-        let (mut at_once, mut trouble) = (self.resumed, None);
+        let mut trouble = None;
+        // Nobody has looked for a while, or nothing is known of its age.
+        let mut at_once = self.resumed || self.age() > interval(Duration::ZERO);
+        let mut last = false;
         let mut next = client.clock().now().boot_ms;
         while !self.is_done() {
             if !at_once {
                 let age = Duration::from_millis(next.saturating_sub(self.seen));
                 next = next.saturating_add(crate::clock::millis(interval(age)));
-                let left = next.saturating_sub(client.clock().now().boot_ms);
-                let pause = asked_wait(trouble.as_ref()).max(Duration::from_millis(left));
-                if pause >= deadline.left(client.clock()) {
-                    client.clock().sleep(deadline.left(client.clock())).await;
-                    return Err(self.late(options.timeout, trouble));
+                let until_next = next.saturating_sub(client.clock().now().boot_ms);
+                let mut pause = asked_wait(trouble.as_ref()).max(Duration::from_millis(until_next));
+                let left = deadline.left(client.clock());
+                if pause >= left {
+                    if last || left <= LAST_LOOK {
+                        client.clock().sleep(left).await;
+                        return Err(self.late(options.timeout, trouble));
+                    }
+                    last = true;
+                    pause = left.saturating_sub(LAST_LOOK);
                 }
                 client.clock().sleep(pause).await;
             }

@@ -178,6 +178,40 @@ async fn a_wait_has_an_end_and_the_operation_a_name() {
 }
 
 #[tokio::test]
+async fn who_comes_late_looks_at_once_and_who_leaves_looks_once_more() {
+    let bench = ending(Duration::from_secs(30), branch());
+    let creating = bench
+        .postgres
+        .create_branch("projects/p", &Branch::default(), "b");
+    let mut operation = bench.run(creating.into_future()).await.unwrap();
+    bench.run(bench.clock.sleep(Duration::from_mins(5))).await;
+    let began = bench.now();
+    bench
+        .run(operation.wait(WaitOptions::default()))
+        .await
+        .unwrap();
+    assert_eq!(bench.now(), began);
+
+    let bench = ending(Duration::from_millis(58_500), branch());
+    let creating = bench
+        .postgres
+        .create_branch("projects/p", &Branch::default(), "b");
+    let mut operation = bench.run(creating.into_future()).await.unwrap();
+    let limit = WaitOptions::timeout(Duration::from_mins(1));
+    bench.run(operation.wait(limit)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pasted_token_is_not_shown() {
+    let bench = ending(Duration::ZERO, branch());
+    let error = bench
+        .call("get_branch", json!({"name": "dapi0123456789planted"}))
+        .await
+        .unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("planted"), "{error}");
+}
+
+#[tokio::test]
 async fn failures_that_pass_are_waited_out() {
     let mut asked = 0;
     let bench = Bench::new(move |_, _| {
