@@ -234,6 +234,12 @@ typedef struct {
   const char *request_id;
   // The messages of the causes, outermost first.
   const char *const *causes;
+  // What the service itself calls the error, such as `ALREADY_EXISTS`, or NULL.
+  const char *api_code;
+  // What the service says besides: a JSON array of objects with their type in `@type`, or NULL.
+  const char *details;
+  // The kind of trouble if it is about a login, such as `role_missing`, or NULL.
+  const char *login_kind;
 } lk_error_info;
 
 // One log record. Its texts are good until the callback returns.

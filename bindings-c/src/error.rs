@@ -35,6 +35,12 @@ pub struct lk_error_info {
     pub request_id: *const c_char,
     /// The messages of the causes, outermost first.
     pub causes: *const *const c_char,
+    /// What the service itself calls the error, such as `ALREADY_EXISTS`, or NULL.
+    pub api_code: *const c_char,
+    /// What the service says besides: a JSON array of objects with their type in `@type`, or NULL.
+    pub details: *const c_char,
+    /// The kind of trouble if it is about a login, such as `role_missing`, or NULL.
+    pub login_kind: *const c_char,
 }
 
 // SAFETY: the size comes first, then numbers and pointers.
@@ -48,6 +54,9 @@ pub(crate) struct Failure {
     message: CString,
     hint: Option<CString>,
     request_id: Option<CString>,
+    api_code: Option<CString>,
+    details: Option<CString>,
+    login_kind: Option<CString>,
     _causes: Vec<CString>,
     pointers: Vec<*const c_char>,
     /// All of it in one line.
@@ -72,6 +81,9 @@ impl Failure {
             message: shown(error.message),
             hint: error.hint.map(shown),
             request_id: error.request_id.map(shown),
+            api_code: error.api_code.map(shown),
+            details: error.details.map(shown),
+            login_kind: error.login.map(|login| shown(login.kind)),
             pointers: causes.iter().map(|cause| cause.as_ptr()).collect(),
             _causes: causes,
             text,
@@ -93,6 +105,9 @@ impl Failure {
             hint: or_null(self.hint.as_ref()),
             request_id: or_null(self.request_id.as_ref()),
             causes: self.pointers.as_ptr(),
+            api_code: or_null(self.api_code.as_ref()),
+            details: or_null(self.details.as_ref()),
+            login_kind: or_null(self.login_kind.as_ref()),
         }
     }
 }

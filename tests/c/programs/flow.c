@@ -240,6 +240,13 @@ static void management(const lk_client *client) {
   lk_wait_options patient;
   BLANK(patient);
   patient.timeout_ms = 60000;
+  const char *make = "{\"parent\": \"projects/emulator\", \"branch_id\": \"of-c\", \"branch\": {\"spec\": {\"no_expiry\": true}}}";
+  lk_secret *made = NULL;
+  GOOD(err, lk_call(client, "create_branch", 13, make, strlen(make), NULL, &made, &err));
+  GOOD(err, lk_wait_operation(client, text_of(made), LK_NUL_TERMINATED, &patient, &answer, &err));
+  holds(text_of(answer), "projects/emulator/branches/of-c");
+  GIVES(LK_OK, lk_secret_free(made));
+  GIVES(LK_OK, lk_secret_free(answer));
   const char *over = "{\"name\": \"projects/emulator/operations/a\", \"done\": true, \"response\": {\"name\": \"it\"}}";
   GOOD(err, lk_wait_operation(client, over, strlen(over), &patient, &answer, &err));
   same(text_of(answer), "{\"name\":\"it\"}");

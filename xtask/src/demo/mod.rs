@@ -1,5 +1,6 @@
-//! `cargo xtask demo`: stock pools of psycopg, pg and HikariCP and a C program with libpq, each in its own process, on tokens that live five seconds,
-//! against a local Lakebase with a real Postgres that is suspended in the middle. It shows what lakekey is for, and fails when that is not true.
+//! `cargo xtask demo`: stock pools of psycopg, pg and `HikariCP` and a C program with libpq, each in its own process, on
+//! tokens that live five seconds, against a local Lakebase with a real Postgres that is suspended in the middle. It shows
+//! what lakekey is for, and fails when that is not true.
 
 mod app;
 mod report;

@@ -269,10 +269,13 @@ fn link(archive: &Path, symbols: &str, work: &Path, profile: Profile) -> Result<
         Command::new("ar").arg("rcsD").arg(&library).arg(&ours),
     )?;
     let map = work.join("lakekey.map");
-    let exported: String = names.iter().map(|name| format!("    {name};\n")).collect();
+    let exported = names.join(
+        ";
+    ",
+    );
     fs::write(
         &map,
-        format!("LAKEKEY_{ABI} {{\n  global:\n{exported}  local: *;\n}};\n"),
+        format!("LAKEKEY_{ABI} {{\n  global:\n    {exported};\n  local: *;\n}};\n"),
     )?;
     let mut cc = Command::new("cc");
     cc.args(["-shared", "-o"])

@@ -2,6 +2,7 @@
 //! the libraries are linked. Each is checked in and compared, so that it changes in a commit that says so.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -163,9 +164,12 @@ fn structs_have_the_published_shape_and_only_grow() {
         "#include <lakekey.h>\n#include <stddef.h>\n#include <stdio.h>\nint main(void) {\n"
             .to_owned();
     for (name, fields) in &structs {
-        source += &format!("  printf(\"{name} %zu\\n\", sizeof({name}));\n");
+        let _ = writeln!(source, "  printf(\"{name} %zu\\n\", sizeof({name}));");
         for field in fields {
-            source += &format!("  printf(\"{name}.{field} %zu\\n\", offsetof({name}, {field}));\n");
+            let _ = writeln!(
+                source,
+                "  printf(\"{name}.{field} %zu\\n\", offsetof({name}, {field}));"
+            );
         }
     }
     source += "  return 0;\n}\n";

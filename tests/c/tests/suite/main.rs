@@ -8,6 +8,7 @@
 mod abi;
 mod build;
 mod example;
+mod management;
 mod programs;
 mod readme;
 mod world;

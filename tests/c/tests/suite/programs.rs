@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::build::{Build, Ended, compile, program, run, scratch};
 use crate::world::World;
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 fn good(what: &str, ended: &Ended) {
     assert!(
@@ -22,8 +22,8 @@ fn good(what: &str, ended: &Ended) {
 /// Builds a program and runs it in a world of its own.
 fn proves(name: &str, build: Build) {
     let (folder, world) = (scratch(), World::start(name == "flow.c", None));
-    let built = compile(&program(name), build, &[], folder.path());
-    let mut command = world.command(built);
+    let compiled = compile(&program(name), build, &[], folder.path());
+    let mut command = world.command(compiled);
     // A thread that still works at the end holds what it works on.
     command.env(
         "ASAN_OPTIONS",
@@ -36,9 +36,9 @@ fn proves(name: &str, build: Build) {
 /// Runs a program under valgrind; any error, and memory that nobody can reach any more, fails it.
 fn watched(name: &str) {
     let (folder, world) = (scratch(), World::start(name == "flow.c", None));
-    let built = compile(&program(name), Build::Plain, &[], folder.path());
+    let compiled = compile(&program(name), Build::Plain, &[], folder.path());
     let mut command = world.command("valgrind");
-    command.args(VALGRIND).arg(built);
+    command.args(VALGRIND).arg(compiled);
     let ended = run(&mut command, LIMIT);
     good(&format!("{name} under valgrind"), &ended);
     assert!(

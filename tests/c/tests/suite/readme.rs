@@ -25,7 +25,7 @@ fn the_readme_has_c_and_it_runs() {
         std::fs::write(&source, format!("{block}\n")).unwrap();
         for build in [Build::Plain, Build::Sanitized] {
             let program = compile(&source, build, &["libpq"], folder.path());
-            let ended = run(&mut world.command(program), Duration::from_secs(60));
+            let ended = run(&mut world.command(program), Duration::from_mins(1));
             assert_eq!(ended.code, Some(0), "{build:?}: {ended:?}");
             assert_eq!(ended.out.trim(), "user@emulator.test");
         }

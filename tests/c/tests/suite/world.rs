@@ -40,6 +40,21 @@ impl World {
         self.emulator.as_ref().unwrap()
     }
 
+    /// Tells the admin API something.
+    pub(crate) fn admin(&self, path: &str, body: &serde_json::Value) {
+        let emulator = self.emulator();
+        let url = format!("{}/_emulator{path}", emulator.urls().admin);
+        let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
+        agent
+            .post(url)
+            .header(
+                "authorization",
+                format!("Bearer {}", emulator.admin_token()),
+            )
+            .send_json(body)
+            .unwrap();
+    }
+
     /// A program with an environment of its own.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());

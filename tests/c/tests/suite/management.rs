@@ -1,0 +1,79 @@
+//! Every method of the management API through `lk_call`, by the calls that all languages make.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
+use lakekey_c_tests::root;
+use serde_json::{Value, json};
+
+use crate::build::{Build, compile, program, scratch};
+use crate::world::World;
+
+/// What stands at a path such as `status.current_state` or `schedule.0.hour`.
+fn at<'a>(answer: &'a Value, path: &str) -> &'a Value {
+    path.split('.')
+        .fold(answer, |value, part| match part.parse::<usize>() {
+            Ok(index) => &value[index],
+            Err(_) => &value[part],
+        })
+}
+
+fn judge(call: &Value, said: &str) {
+    let method = &call["method"];
+    if let Some(error) = call.get("error") {
+        let mut parts = said
+            .strip_prefix('!')
+            .unwrap_or_else(|| panic!("{method}: {said}"))
+            .splitn(3, '\t');
+        assert_eq!(parts.next(), error["slug"].as_str(), "{method}: {said}");
+        assert_eq!(
+            parts.next(),
+            Some(error["api_code"].as_str().unwrap_or_default()),
+            "{method}: {said}"
+        );
+        let words = error["words"].as_str().unwrap();
+        assert!(parts.next().unwrap().contains(words), "{method}: {said}");
+        return;
+    }
+    let answer: Value =
+        serde_json::from_str(said).unwrap_or_else(|error| panic!("{method}: {error}: {said}"));
+    for (path, value) in call["expect"].as_object().into_iter().flatten() {
+        assert_eq!(at(&answer, path), value, "{method} {path}: {said}");
+    }
+    for (path, count) in call["count"].as_object().into_iter().flatten() {
+        let length = at(&answer, path).as_array().map(Vec::len);
+        assert_eq!(json!(length), *count, "{method} {path}: {said}");
+    }
+}
+
+#[test]
+fn every_method_of_the_management_api() {
+    let text = std::fs::read_to_string(root().join("tests/management/calls.json")).unwrap();
+    let corpus: Value = serde_json::from_str(&text).unwrap();
+    let calls = corpus["calls"].as_array().unwrap();
+    assert!(calls.len() > 50);
+    let (folder, world) = (scratch(), World::start(true, None));
+    world.admin("/sources", &corpus["source"]);
+    let built = compile(&program("calls.c"), Build::Sanitized, &[], folder.path());
+    let mut child = world
+        .command(built)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ask = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    for call in calls {
+        let wait = if call["wait"] == true { "wait" } else { "no" };
+        writeln!(
+            ask,
+            "{}\n{wait}\n{}",
+            call["method"].as_str().unwrap(),
+            call["arguments"]
+        )
+        .unwrap();
+        judge(call, &answers.next().expect("the program ended").unwrap());
+    }
+    drop(ask);
+    assert!(child.wait().unwrap().success());
+}
