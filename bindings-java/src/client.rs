@@ -6,6 +6,7 @@ use jni::objects::{JClass, JObject, JObjectArray, JString};
 use jni::refs::IntoAuto;
 use jni::sys::{jint, jlong};
 use jni::{Env, EnvUnowned, jni_mangle};
+use lakekey_ffi::guard::guard;
 use lakekey_ffi::plain::{ConnectRequest, CredentialRequest, Options};
 use lakekey_ffi::provider::HostTokenProvider;
 use lakekey_ffi::slab::{Held, Slab};
@@ -73,7 +74,9 @@ pub extern "system" fn as_user<'local>(
 /// A number that stays the same while what was just looked up may be used again; 0 where there is none.
 #[jni_mangle("io.lakekey.Native")]
 pub extern "system" fn stamp<'local>(_env: EnvUnowned<'local>, _native: JClass<'local>) -> jlong {
-    glance::stamp().map_or(0, u64::cast_signed)
+    // Without the JVM's own bookkeeping, which would cost more than the rest.
+    let stamp = guard(|| Ok(glance::stamp())).ok().flatten();
+    stamp.map_or(0, u64::cast_signed)
 }
 
 /// The token, if it is here and nothing is to be done about it.

@@ -71,6 +71,27 @@ fn unguarded(source: &Source) -> Vec<String> {
     found
 }
 
+/// Native methods of Java that a panic could leave: that ends the JVM.
+fn uncaught(source: &Source) -> Vec<String> {
+    let lines = source.shipped_rust();
+    let mut found = Vec::new();
+    for method in functions(&lines) {
+        let exported = method[0].1.contains("extern \"\" fn");
+        let guarded = |(_, line): &(usize, String)| {
+            ["enter(", "enter::<", "guard("]
+                .iter()
+                .any(|word| line.contains(word))
+        };
+        if exported && !method.iter().any(guarded) {
+            found.push(format!(
+                "{}:{}: a panic here ends the JVM; put the body into `enter`",
+                source.path, method[0].0
+            ));
+        }
+    }
+    found
+}
+
 /// The lines of each function, cut where the next one begins.
 fn functions(lines: &[(usize, String)]) -> Vec<&[(usize, String)]> {
     let starts: Vec<usize> = lines
@@ -84,6 +105,7 @@ fn functions(lines: &[(usize, String)]) -> Vec<&[(usize, String)]> {
                 "pub(crate) fn ",
                 "pub(super) fn ",
                 "async fn ",
+                "pub extern ",
             ]
             .iter()
             .any(|start| line.starts_with(start))
@@ -148,6 +170,36 @@ fn an_unguarded_function_is_found() {
     assert!(unguarded(&Source::new(path, good)).is_empty());
     assert_eq!(
         unguarded(&Source::new(path, "#[napi]\npub fn f() {}\n")).len(),
+        1
+    );
+}
+
+#[test]
+fn no_panic_ends_the_jvm() {
+    let sources = sources::rust();
+    let java: Vec<&Source> = sources
+        .iter()
+        .filter(|source| source.path.starts_with("bindings-java/src/"))
+        .collect();
+    let exported = java
+        .iter()
+        .flat_map(|source| source.rust())
+        .filter(|(_, line)| line.contains("pub extern "))
+        .count();
+    assert!(
+        exported > 20,
+        "Java calls nothing: the rule looks at the wrong words"
+    );
+    none(&java.into_iter().flat_map(uncaught).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_uncaught_native_method_is_found() {
+    let path = "bindings-java/src/a.rs";
+    let good = "pub extern \"system\" fn f() {\n    enter(env, |_| Ok(()))\n}\n";
+    let bad = "pub extern \"system\" fn g() {\n    work()\n}\n";
+    assert_eq!(
+        uncaught(&Source::new(path, &format!("{good}{bad}"))).len(),
         1
     );
 }
