@@ -4,6 +4,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use super::limits::doubts;
 use super::method::{Body, Kind, Method, Parameter, Verb};
 use super::{Object, bad_argument};
 use crate::error::Result;
@@ -47,6 +48,9 @@ pub(super) fn prepare(method: &'static Method, mut arguments: Object) -> Result<
             bad_argument(unknown, format_args!("{} does not take it", method.name))
                 .with_hint(format!("It takes {}", listed(&known))),
         );
+    }
+    for doubt in doubts(method.name, &arguments) {
+        tracing::warn!(method = method.name, "the service may refuse this: {doubt}");
     }
     let parameter = match method.parameter() {
         Some(name) => Some(name_argument(method, name, arguments.remove(name))?),

@@ -25,6 +25,7 @@
 
 mod argument;
 mod generated;
+mod limits;
 mod mask;
 mod message;
 mod method;
