@@ -76,7 +76,11 @@ impl Validity {
             Some(expires_ms) => remaining_ms(expires_ms, stamps.date_ms, received.wall_ms).ok_or_else(|| {
                 Error::new(
                     Code::CredentialInvalid,
-                    format!("the minted credential had already expired when it came (expire_time {})", stamps.expire_time.unwrap_or_default()),
+                    format!(
+                        "the minted credential had already expired when it came (expire_time {}; this machine's clock says {})",
+                        stamps.expire_time.unwrap_or_default(),
+                        stamp(received.wall_ms),
+                    ),
                 )
                 .with_hint("Compare this machine's clock and the workspace's; the answer's Date header is used where it has one")
             })?,
@@ -148,6 +152,13 @@ fn remaining_ms(expires_ms: u64, date_ms: Option<u64>, local_ms: u64) -> Option<
         Some(by_us) if same_time => Some(by_us.min(by_server)),
         _ => Some(by_server - DATE_RESOLUTION_MS.min(by_server / 2)),
     }
+}
+
+fn stamp(ms: u64) -> String {
+    let time = i64::try_from(ms)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    time.map_or_else(|| ms.to_string(), |time| format!("{time:.0}"))
 }
 
 /// Milliseconds since 1970 of an RFC 3339 stamp with `Z` or an offset.

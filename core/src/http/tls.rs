@@ -146,6 +146,9 @@ fn advice(error: &rustls::Error) -> &'static str {
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         ) => "The certificate has expired; check the clock of this machine as well",
         rustls::Error::InvalidCertificate(
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+        ) => "The certificate is not valid yet; the clock of this machine is most likely late",
+        rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "The certificate belongs to another host; check DATABRICKS_HOST",
         rustls::Error::InvalidMessage(_) => {
