@@ -3,13 +3,12 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::api::{done, get};
 use common::session::{credential, login, login_to};
+use common::victim::kill_when_committed;
 use lakekey_emulator::{Emulator, Options, TOKEN, USER};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
@@ -172,17 +171,7 @@ async fn victim() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn branches_of_the_api_outlive_a_sigkill_of_the_emulator() {
     let dir = directory();
-    let mut killed = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "victim", "--nocapture"])
-        .env(STATE, dir.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(killed.stdout.take().unwrap()).lines();
-    let committed = lines.map_while(Result::ok).any(|line| line == "committed");
-    killed.kill().unwrap();
-    killed.wait().unwrap();
-    assert!(committed, "the other emulator did not get that far");
+    kill_when_committed("victim", STATE, dir.path());
     let emulator = started_in(dir.path()).await;
     assert_eq!(rows(&production(&emulator).await).await, ["1", "3"]);
     for endpoint in ["primary", "ro"] {

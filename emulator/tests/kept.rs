@@ -3,11 +3,10 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use common::session::{credential, login};
+use common::victim::kill_when_committed;
 use lakekey_emulator::postgres::PostgresError;
 use lakekey_emulator::{Emulator, Error, Options, TOKEN, USER};
 use tokio_postgres::Client;
@@ -80,17 +79,7 @@ async fn victim() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_outlive_a_sigkill_of_the_emulator() {
     let state = directory();
-    let mut killed = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "victim", "--nocapture"])
-        .env(STATE, state.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(killed.stdout.take().unwrap()).lines();
-    let committed = lines.map_while(Result::ok).any(|line| line == "committed");
-    killed.kill().unwrap();
-    killed.wait().unwrap();
-    assert!(committed, "the other emulator did not get that far");
+    kill_when_committed("victim", STATE, state.path());
     let emulator = Emulator::start(kept_in(state.path())).await.unwrap();
     let client = session(&emulator).await;
     assert_eq!(rows(&client).await, ["two"]);

@@ -1,6 +1,5 @@
 //! What is left when the emulator, or all of its processes, are killed.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -9,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::scratch::state_dir;
 use crate::stage::{Stage, eventually, rows, write};
+use crate::victim::kill_when_committed;
 
 const STATE: &str = "LAKEKEY_TEST_BRANCHES";
 
@@ -39,17 +39,7 @@ async fn victim() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn branches_outlive_a_sigkill_of_the_emulator() {
     let dir = state_dir();
-    let mut killed = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::victim", "--nocapture"])
-        .env(STATE, dir.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(killed.stdout.take().unwrap()).lines();
-    let committed = lines.map_while(Result::ok).any(|line| line == "committed");
-    killed.kill().unwrap();
-    killed.wait().unwrap();
-    assert!(committed, "the other emulator did not get that far");
+    kill_when_committed("kill::victim", STATE, dir.path());
     let stage = Stage::at(dir.path(), 17).await;
     assert_eq!(stage.rows("main").await, ["1", "4"]);
     assert_eq!(stage.rows("child").await, ["1", "2", "3"]);

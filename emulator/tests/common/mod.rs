@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod session;
+pub mod victim;
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
