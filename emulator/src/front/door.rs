@@ -161,9 +161,11 @@ impl FrontDoor for Door {
                 .adopt_roles(&place.endpoint.branch_uid, &made);
             checked = check();
         }
-        if checked == Err(LoginRefusal::WrongPassword)
-            && self.directory.logs_in_by_password(&place.endpoint, user)
-        {
+        let perhaps_native = matches!(
+            checked,
+            Err(LoginRefusal::WrongPassword | LoginRefusal::RoleMissing)
+        );
+        if perhaps_native && self.directory.logs_in_by_password(&place.endpoint, user) {
             checked = self.check_native(&place.endpoint, user, password).await?;
         }
         checked.map_err(|why| of_login(why, user))

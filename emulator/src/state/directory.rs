@@ -58,11 +58,12 @@ impl Directory for Lakebase {
         let Some(at) = view.endpoint_by_uid(&endpoint.uid) else {
             return false;
         };
+        // A role that the control plane has not heard of may have been made in SQL.
         at.project.spec.enable_pg_native_login
             && at
                 .branch
                 .role_named(role)
-                .is_some_and(|known| known.spec.auth() == AuthMethod::Password)
+                .is_none_or(|known| known.spec.auth() == AuthMethod::Password)
     }
 
     fn connection_limit(&self, endpoint: &Endpoint) -> Option<usize> {

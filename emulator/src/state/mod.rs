@@ -138,8 +138,8 @@ impl Lakebase {
             let done = change(&mut resources);
             let entries = resources.changes();
             // A refused change may have looked at something for writing, which is no reason to write it.
-            if done.is_ok() && !entries.is_empty() {
-                self.store.append(&entries)?;
+            if done.is_ok() && !entries.is_empty() && self.store.append(&entries)? {
+                self.store.checkpoint(resources.kept())?;
             }
             done
         };

@@ -24,8 +24,18 @@ const KEY: &str = "signing-key.p8";
 #[derive(Debug)]
 pub(crate) struct Store {
     root: PathBuf,
-    log: Mutex<Option<File>>,
+    log: Mutex<Option<Log>>,
 }
+
+/// The open log, and how long it is.
+#[derive(Debug)]
+struct Log {
+    file: File,
+    bytes: u64,
+}
+
+/// A longer log is folded into the file before the next start does it.
+const LONG_LOG: u64 = 64 * 1024 * 1024;
 
 /// One line of the log: something as it is now, or `None` when it is gone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -114,12 +124,16 @@ impl Store {
         // Lines that a kill leaves here now repeat what the file already holds.
         replace(&path, b"").map_err(failed("write", &path))?;
         let file = fs::OpenOptions::new().append(true).open(&path);
-        *log = Some(file.map_err(failed("open", &path))?);
+        *log = Some(Log {
+            file: file.map_err(failed("open", &path))?,
+            bytes: 0,
+        });
         Ok(())
     }
 
     /// Adds lines to the log. They are the system's when this returns, so that no kill of this process loses them.
-    pub(crate) fn append(&self, entries: &[Entry]) -> Result<(), Error> {
+    /// `true`: it has become long, and it is time for a checkpoint.
+    pub(crate) fn append(&self, entries: &[Entry]) -> Result<bool, Error> {
         let path = self.root.join(LOG);
         let mut lines = Vec::new();
         for entry in entries {
@@ -130,10 +144,12 @@ impl Store {
             lines.push(b'\n');
         }
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        match log.as_mut() {
-            Some(log) => log.write_all(&lines).map_err(failed("write", &path)),
-            None => Ok(()),
-        }
+        let Some(log) = log.as_mut() else {
+            return Ok(false);
+        };
+        log.file.write_all(&lines).map_err(failed("write", &path))?;
+        log.bytes += lines.len() as u64;
+        Ok(log.bytes > LONG_LOG)
     }
 
     /// The signing key of an earlier run.

@@ -46,13 +46,18 @@ async fn a_native_password_logs_in_where_the_project_allows_it() {
         assert!(refused.starts_with("28"), "{refused}");
     }
     // What counts is what Postgres has, also when it was changed in SQL.
-    let owner = session(&emulator).await;
-    owner
+    client
         .batch_execute("ALTER ROLE app PASSWORD 'changed'")
         .await
         .unwrap();
     assert!(login(&emulator, "app", &password).await.is_err());
     login(&emulator, "app", "changed").await.unwrap();
+    // So does a role that only Postgres has heard of.
+    let owner = session(&emulator).await;
+    let made = "CREATE ROLE night LOGIN PASSWORD 'shift'";
+    owner.batch_execute(made).await.unwrap();
+    login(&emulator, "night", "shift").await.unwrap();
+    assert!(login(&emulator, "nobody", "shift").await.is_err());
     emulator.shutdown().await;
 }
 
