@@ -23,6 +23,9 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b',')
     .remove(b';');
 
+/// What every create with an id can be told besides.
+const GET_EXISTING: &str = "get_existing";
+
 /// A request, ready to be sent.
 #[derive(Debug)]
 pub(super) struct Prepared {
@@ -34,11 +37,21 @@ pub(super) struct Prepared {
     pub(super) resource: Option<String>,
     /// Whether doing it twice is no worse than doing it once.
     pub(super) repeatable: bool,
+    /// Whether what is there already is as good as what was to be created.
+    pub(super) get_existing: bool,
 }
 
 /// Turns arguments into a request.
 pub(super) fn prepare(method: &'static Method, mut arguments: Object) -> Result<Prepared> {
     arguments.retain(|_, value| !value.is_null());
+    let get_existing = match method.creates.as_ref().and_then(|creates| creates.id) {
+        Some(_) => match arguments.remove(GET_EXISTING) {
+            Some(Value::Bool(wanted)) => wanted,
+            Some(_) => return Err(bad_argument(GET_EXISTING, "must be true or false")),
+            None => false,
+        },
+        None => false,
+    };
     let known = method.arguments();
     if let Some(unknown) = arguments
         .keys()
@@ -93,6 +106,7 @@ pub(super) fn prepare(method: &'static Method, mut arguments: Object) -> Result<
         body,
         resource,
         repeatable,
+        get_existing,
     })
 }
 

@@ -132,6 +132,9 @@ impl Postgres {
         deadline: Deadline,
     ) -> Option<Value> {
         let name = prepared.resource.as_deref()?;
+        if prepared.get_existing && is_there_already(error) {
+            return Some(json!({"name": "", "metadata": {}}));
+        }
         if error.attempts() < 2 {
             return None;
         }

@@ -138,6 +138,11 @@ def test_a_wait_tells_how_it_goes_and_ends_with_what_was_made(lakebase: Lakebase
     assert all(one.name == creating.name and one.waited >= 0 for one in told)
     assert again.wait(timeout=60) == branch
     assert branch.name is not None
+    with pytest.raises(lakekey.ApiError, match="already exists"):
+        postgres.create_branch("projects/emulator", Branch(spec=BranchSpec(no_expiry=True)), "waited")
+    spec = BranchSpec(no_expiry=True)
+    same = postgres.create_branch("projects/emulator", Branch(spec=spec), "waited", get_existing=True).wait(timeout=60)
+    assert same.uid == branch.uid
     deleting = postgres.delete_branch(branch.name)
     assert deleting.wait(timeout=60) is None
 

@@ -169,6 +169,18 @@ impl Api {
                 .with_context(|| format!("cannot read {file}"))?;
             services.push(Service::parse(&text).with_context(|| file.to_owned())?);
         }
+        let creates = services
+            .iter_mut()
+            .flat_map(|service| &mut service.resources)
+            .flat_map(|resource| &mut resource.methods)
+            .filter(|method| method.id().is_some());
+        for method in creates {
+            method.query.push(Parameter {
+                name: GET_EXISTING.to_owned(),
+                kind: Kind::Bool,
+                required: false,
+            });
+        }
         let api = Api { services };
         api.check()?;
         Ok(api)
@@ -386,6 +398,9 @@ impl Method {
         Ok(())
     }
 }
+
+/// What every create with an id can be told besides, and which the service does not see.
+pub(crate) const GET_EXISTING: &str = "get_existing";
 
 /// What an operation ends with that has no result.
 pub(crate) const EMPTY: &str = "Empty";

@@ -42,6 +42,9 @@ pub(crate) fn option_note(name: &str) -> &'static str {
         "replace_existing" => {
             "Changes a resource of this id that is there already, in place of failing."
         }
+        "get_existing" => {
+            "Gives a resource of this id that is there already as it is, in place of failing."
+        }
         "purge" => "Deletes for good, with no way back.",
         "force" => "Deletes what depends on it as well.",
         "reassign_owned_to" => "Whom the role's objects belong to afterwards.",

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result};
 
 use super::api::{
-    Api, Body, EMPTY, Enum, Field, Message, Method, Parameter, Resource, Service, Verb,
+    Api, Body, EMPTY, Enum, Field, GET_EXISTING, Message, Method, Parameter, Resource, Service,
+    Verb,
 };
 use super::kind::Kind;
 use super::mask::Mask;
@@ -298,6 +299,7 @@ fn statics(
     let query: String = method
         .query
         .iter()
+        .filter(|parameter| parameter.name != GET_EXISTING)
         .map(|parameter| {
             let kind = match parameter.kind {
                 Kind::Bool => "Bool",

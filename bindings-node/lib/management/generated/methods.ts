@@ -37,28 +37,35 @@ export abstract class Methods {
   /**
    * Branch a project from a branch, LSN, time or snapshot. Since 0.81.0 of the SDK.
    * @param options.replaceExisting Changes a resource of this id that is there already, in place of failing.
+   * @param options.getExisting Gives a resource of this id that is there already as it is, in place of failing.
    */
   createBranch(parent: string, branch: Branch, branchId: string, options?: CallOptions & {
     replaceExisting?: boolean | undefined;
+    getExisting?: boolean | undefined;
   }): Promise<Operation<Branch>> {
-    return this.begun("create_branch", { parent, branch, branch_id: branchId, replace_existing: options?.replaceExisting }, options, { replaceExisting: "boolean" });
+    return this.begun("create_branch", { parent, branch, branch_id: branchId, replace_existing: options?.replaceExisting, get_existing: options?.getExisting }, options, { replaceExisting: "boolean", getExisting: "boolean" });
   }
 
   /**
    * Register a Postgres database in Unity Catalog. Since 0.106.0 of the SDK.
+   * @param options.getExisting Gives a resource of this id that is there already as it is, in place of failing.
    */
-  createCatalog(catalog: Catalog, catalogId: string, options?: CallOptions): Promise<Operation<Catalog>> {
-    return this.begun("create_catalog", { catalog, catalog_id: catalogId }, options, {});
+  createCatalog(catalog: Catalog, catalogId: string, options?: CallOptions & {
+    getExisting?: boolean | undefined;
+  }): Promise<Operation<Catalog>> {
+    return this.begun("create_catalog", { catalog, catalog_id: catalogId, get_existing: options?.getExisting }, options, { getExisting: "boolean" });
   }
 
   /**
    * Start change-feed replication of a schema to Delta. Since 0.130.0 of the SDK; in public beta.
    * @param options.cdfConfigId The new resource's id. Without it the service makes one, and the call is never repeated.
+   * @param options.getExisting Gives a resource of this id that is there already as it is, in place of failing.
    */
   createCdfConfig(parent: string, cdfConfig: CdfConfig, options?: CallOptions & {
     cdfConfigId?: string | undefined;
+    getExisting?: boolean | undefined;
   }): Promise<Operation<CdfConfig>> {
-    return this.begun("create_cdf_config", { parent, cdf_config: cdfConfig, cdf_config_id: options?.cdfConfigId }, options, { cdfConfigId: "string" });
+    return this.begun("create_cdf_config", { parent, cdf_config: cdfConfig, cdf_config_id: options?.cdfConfigId, get_existing: options?.getExisting }, options, { cdfConfigId: "string", getExisting: "boolean" });
   }
 
   /**
@@ -72,55 +79,70 @@ export abstract class Methods {
    * Create a database on a branch. Since 0.106.0 of the SDK.
    * @param options.databaseId The new resource's id. Without it the service makes one, and the call is never repeated.
    * @param options.replaceExisting Changes a resource of this id that is there already, in place of failing.
+   * @param options.getExisting Gives a resource of this id that is there already as it is, in place of failing.
    */
   createDatabase(parent: string, database: Database, options?: CallOptions & {
     databaseId?: string | undefined;
     replaceExisting?: boolean | undefined;
+    getExisting?: boolean | undefined;
   }): Promise<Operation<Database>> {
-    return this.begun("create_database", { parent, database, database_id: options?.databaseId, replace_existing: options?.replaceExisting }, options, { databaseId: "string", replaceExisting: "boolean" });
+    return this.begun("create_database", { parent, database, database_id: options?.databaseId, replace_existing: options?.replaceExisting, get_existing: options?.getExisting }, options, { databaseId: "string", replaceExisting: "boolean", getExisting: "boolean" });
   }
 
   /**
    * Create a compute endpoint on a branch. Since 0.81.0 of the SDK.
    * @param options.replaceExisting Changes a resource of this id that is there already, in place of failing.
+   * @param options.getExisting Gives a resource of this id that is there already as it is, in place of failing.
    */
   createEndpoint(parent: string, endpoint: Endpoint, endpointId: string, options?: CallOptions & {
     replaceExisting?: boolean | undefined;
+    getExisting?: boolean | undefined;
   }): Promise<Operation<Endpoint>> {
-    return this.begun("create_endpoint", { parent, endpoint, endpoint_id: endpointId, replace_existing: options?.replaceExisting }, options, { replaceExisting: "boolean" });
+    return this.begun("create_endpoint", { parent, endpoint, endpoint_id: endpointId, replace_existing: options?.replaceExisting, get_existing: options?.getExisting }, options, { replaceExisting: "boolean", getExisting: "boolean" });
   }
 
   /**
    * Create a project with its first branch and endpoint. Since 0.81.0 of the SDK.
+   * @param options.getExisting Gives a resource of this id that is there already as it is, in place of failing.
    */
-  createProject(project: Project, projectId: string, options?: CallOptions): Promise<Operation<Project>> {
-    return this.begun("create_project", { project, project_id: projectId }, options, {});
+  createProject(project: Project, projectId: string, options?: CallOptions & {
+    getExisting?: boolean | undefined;
+  }): Promise<Operation<Project>> {
+    return this.begun("create_project", { project, project_id: projectId, get_existing: options?.getExisting }, options, { getExisting: "boolean" });
   }
 
   /**
    * Create a Postgres role on a branch. Since 0.81.0 of the SDK.
    * @param options.replaceExisting Changes a resource of this id that is there already, in place of failing.
    * @param options.roleId The new resource's id. Without it the service makes one, and the call is never repeated.
+   * @param options.getExisting Gives a resource of this id that is there already as it is, in place of failing.
    */
   createRole(parent: string, role: Role, options?: CallOptions & {
     replaceExisting?: boolean | undefined;
     roleId?: string | undefined;
+    getExisting?: boolean | undefined;
   }): Promise<Operation<Role>> {
-    return this.begun("create_role", { parent, role, replace_existing: options?.replaceExisting, role_id: options?.roleId }, options, { replaceExisting: "boolean", roleId: "string" });
+    return this.begun("create_role", { parent, role, replace_existing: options?.replaceExisting, role_id: options?.roleId, get_existing: options?.getExisting }, options, { replaceExisting: "boolean", roleId: "string", getExisting: "boolean" });
   }
 
   /**
    * Snapshot a branch into the project. Since 0.130.0 of the SDK; of no published stage.
+   * @param options.getExisting Gives a resource of this id that is there already as it is, in place of failing.
    */
-  createSnapshot(parent: string, snapshot: Snapshot, snapshotId: string, options?: CallOptions): Promise<Operation<Snapshot>> {
-    return this.begun("create_snapshot", { parent, snapshot, snapshot_id: snapshotId }, options, {});
+  createSnapshot(parent: string, snapshot: Snapshot, snapshotId: string, options?: CallOptions & {
+    getExisting?: boolean | undefined;
+  }): Promise<Operation<Snapshot>> {
+    return this.begun("create_snapshot", { parent, snapshot, snapshot_id: snapshotId, get_existing: options?.getExisting }, options, { getExisting: "boolean" });
   }
 
   /**
    * Create a UC-to-Postgres synced table. Since 0.106.0 of the SDK.
+   * @param options.getExisting Gives a resource of this id that is there already as it is, in place of failing.
    */
-  createSyncedTable(syncedTable: SyncedTable, syncedTableId: string, options?: CallOptions): Promise<Operation<SyncedTable>> {
-    return this.begun("create_synced_table", { synced_table: syncedTable, synced_table_id: syncedTableId }, options, {});
+  createSyncedTable(syncedTable: SyncedTable, syncedTableId: string, options?: CallOptions & {
+    getExisting?: boolean | undefined;
+  }): Promise<Operation<SyncedTable>> {
+    return this.begun("create_synced_table", { synced_table: syncedTable, synced_table_id: syncedTableId, get_existing: options?.getExisting }, options, { getExisting: "boolean" });
   }
 
   /**

@@ -54,13 +54,17 @@ message! {
     }
 }
 
+/// What [`Postgres::create_catalog`] can be told besides.
+#[derive(Debug)]
+pub enum CreateCatalog {}
+
 impl Postgres {
     /// Register a Postgres database in Unity Catalog. Since 0.106.0 of the SDK.
     pub fn create_catalog(
         &self,
         catalog: &Catalog,
         catalog_id: &str,
-    ) -> Request<Operation<Catalog>> {
+    ) -> Request<Operation<Catalog>, CreateCatalog> {
         Request::new(self, &CREATE_CATALOG)
             .set("catalog", catalog)
             .set("catalog_id", catalog_id)
@@ -74,6 +78,13 @@ impl Postgres {
     /// Read one catalog. Since 0.106.0 of the SDK.
     pub fn get_catalog(&self, name: &str) -> Request<Catalog> {
         Request::new(self, &GET_CATALOG).set("name", name)
+    }
+}
+
+impl Request<Operation<Catalog>, CreateCatalog> {
+    /// Gives a resource of this id that is there already as it is, in place of failing.
+    pub fn get_existing(self, get_existing: bool) -> Self {
+        self.set("get_existing", get_existing)
     }
 }
 

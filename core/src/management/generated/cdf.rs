@@ -139,6 +139,11 @@ impl Request<Operation<CdfConfig>, CreateCdfConfig> {
     pub fn cdf_config_id(self, cdf_config_id: &str) -> Self {
         self.set("cdf_config_id", cdf_config_id)
     }
+
+    /// Gives a resource of this id that is there already as it is, in place of failing.
+    pub fn get_existing(self, get_existing: bool) -> Self {
+        self.set("get_existing", get_existing)
+    }
 }
 
 impl Request<Operation<()>, DeleteCdfConfig> {

@@ -239,6 +239,11 @@ impl Request<Operation<Endpoint>, CreateEndpoint> {
     pub fn replace_existing(self, replace_existing: bool) -> Self {
         self.set("replace_existing", replace_existing)
     }
+
+    /// Gives a resource of this id that is there already as it is, in place of failing.
+    pub fn get_existing(self, get_existing: bool) -> Self {
+        self.set("get_existing", get_existing)
+    }
 }
 
 impl Pager<Endpoint, ListEndpoints> {

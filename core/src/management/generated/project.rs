@@ -137,6 +137,10 @@ message! {
     }
 }
 
+/// What [`Postgres::create_project`] can be told besides.
+#[derive(Debug)]
+pub enum CreateProject {}
+
 /// What [`Postgres::delete_project`] can be told besides.
 #[derive(Debug)]
 pub enum DeleteProject {}
@@ -155,7 +159,7 @@ impl Postgres {
         &self,
         project: &Project,
         project_id: &str,
-    ) -> Request<Operation<Project>> {
+    ) -> Request<Operation<Project>, CreateProject> {
         Request::new(self, &CREATE_PROJECT)
             .set("project", project)
             .set("project_id", project_id)
@@ -190,6 +194,13 @@ impl Postgres {
         Request::new(self, &UPDATE_PROJECT)
             .set("name", name)
             .set("project", project)
+    }
+}
+
+impl Request<Operation<Project>, CreateProject> {
+    /// Gives a resource of this id that is there already as it is, in place of failing.
+    pub fn get_existing(self, get_existing: bool) -> Self {
+        self.set("get_existing", get_existing)
     }
 }
 

@@ -182,6 +182,11 @@ impl Request<Operation<Role>, CreateRole> {
     pub fn role_id(self, role_id: &str) -> Self {
         self.set("role_id", role_id)
     }
+
+    /// Gives a resource of this id that is there already as it is, in place of failing.
+    pub fn get_existing(self, get_existing: bool) -> Self {
+        self.set("get_existing", get_existing)
+    }
 }
 
 impl Request<Operation<()>, DeleteRole> {

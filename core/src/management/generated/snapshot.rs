@@ -151,6 +151,10 @@ message! {
     }
 }
 
+/// What [`Postgres::create_snapshot`] can be told besides.
+#[derive(Debug)]
+pub enum CreateSnapshot {}
+
 /// What [`Postgres::list_snapshots`] can be told besides.
 #[derive(Debug)]
 pub enum ListSnapshots {}
@@ -166,7 +170,7 @@ impl Postgres {
         parent: &str,
         snapshot: &Snapshot,
         snapshot_id: &str,
-    ) -> Request<Operation<Snapshot>> {
+    ) -> Request<Operation<Snapshot>, CreateSnapshot> {
         Request::new(self, &CREATE_SNAPSHOT)
             .set("parent", parent)
             .set("snapshot", snapshot)
@@ -202,6 +206,13 @@ impl Postgres {
         Request::new(self, &UPDATE_SNAPSHOT_SCHEDULE)
             .set("name", name)
             .set("snapshot_schedule", snapshot_schedule)
+    }
+}
+
+impl Request<Operation<Snapshot>, CreateSnapshot> {
+    /// Gives a resource of this id that is there already as it is, in place of failing.
+    pub fn get_existing(self, get_existing: bool) -> Self {
+        self.set("get_existing", get_existing)
     }
 }
 

@@ -239,13 +239,17 @@ message! {
     }
 }
 
+/// What [`Postgres::create_synced_table`] can be told besides.
+#[derive(Debug)]
+pub enum CreateSyncedTable {}
+
 impl Postgres {
     /// Create a UC-to-Postgres synced table. Since 0.106.0 of the SDK.
     pub fn create_synced_table(
         &self,
         synced_table: &SyncedTable,
         synced_table_id: &str,
-    ) -> Request<Operation<SyncedTable>> {
+    ) -> Request<Operation<SyncedTable>, CreateSyncedTable> {
         Request::new(self, &CREATE_SYNCED_TABLE)
             .set("synced_table", synced_table)
             .set("synced_table_id", synced_table_id)
@@ -259,6 +263,13 @@ impl Postgres {
     /// Read one synced table. Since 0.106.0 of the SDK.
     pub fn get_synced_table(&self, name: &str) -> Request<SyncedTable> {
         Request::new(self, &GET_SYNCED_TABLE).set("name", name)
+    }
+}
+
+impl Request<Operation<SyncedTable>, CreateSyncedTable> {
+    /// Gives a resource of this id that is there already as it is, in place of failing.
+    pub fn get_existing(self, get_existing: bool) -> Self {
+        self.set("get_existing", get_existing)
     }
 }
 

@@ -160,3 +160,24 @@ async fn a_busy_project_is_waited_for() {
         .unwrap_err();
     assert_eq!(error.code(), Code::ApiConflict, "but not for ever");
 }
+
+#[tokio::test]
+async fn what_is_there_already_is_given_to_those_who_want_it_so() {
+    let bench = losing(LONG_AGO, || {
+        refused(409, "ALREADY_EXISTS", "already exists")
+    });
+    let creating = bench
+        .postgres
+        .create_branch("projects/p", &Branch::default(), "b")
+        .get_existing(true);
+    let mut creating = bench.run(creating.into_future()).await.unwrap();
+    let branch = bench
+        .run(creating.wait(WaitOptions::default()))
+        .await
+        .unwrap();
+    assert_eq!(branch.name.as_deref(), Some("projects/p/branches/b"));
+    assert!(
+        bench.asked()[0].ends_with("branch_id=b {}"),
+        "the service does not see it"
+    );
+}

@@ -60,29 +60,53 @@ class AsyncMethods:
         branch_id: str,
         *,
         replace_existing: bool | None = None,
+        get_existing: bool | None = None,
         timeout: Seconds | None = None,
     ) -> AsyncOperation[Branch]:
         """Branch a project from a branch, LSN, time or snapshot. Since 0.81.0 of the SDK.
 
         ``replace_existing``: Changes a resource of this id that is there already, in place of failing.
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
         """
-        arguments = {"parent": parent, "branch": branch, "branch_id": branch_id, "replace_existing": replace_existing}
+        arguments = {
+            "parent": parent,
+            "branch": branch,
+            "branch_id": branch_id,
+            "replace_existing": replace_existing,
+            "get_existing": get_existing,
+        }
         return await self._operation(Branch, "create_branch", arguments, timeout)
 
     async def create_catalog(
-        self, catalog: Catalog, catalog_id: str, *, timeout: Seconds | None = None
+        self, catalog: Catalog, catalog_id: str, *, get_existing: bool | None = None, timeout: Seconds | None = None
     ) -> AsyncOperation[Catalog]:
-        """Register a Postgres database in Unity Catalog. Since 0.106.0 of the SDK."""
-        return await self._operation(Catalog, "create_catalog", {"catalog": catalog, "catalog_id": catalog_id}, timeout)
+        """Register a Postgres database in Unity Catalog. Since 0.106.0 of the SDK.
+
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
+        """
+        arguments = {"catalog": catalog, "catalog_id": catalog_id, "get_existing": get_existing}
+        return await self._operation(Catalog, "create_catalog", arguments, timeout)
 
     async def create_cdf_config(
-        self, parent: str, cdf_config: CdfConfig, *, cdf_config_id: str | None = None, timeout: Seconds | None = None
+        self,
+        parent: str,
+        cdf_config: CdfConfig,
+        *,
+        cdf_config_id: str | None = None,
+        get_existing: bool | None = None,
+        timeout: Seconds | None = None,
     ) -> AsyncOperation[CdfConfig]:
         """Start change-feed replication of a schema to Delta. Since 0.130.0 of the SDK; in public beta.
 
         ``cdf_config_id``: The new resource's id. Without it the service makes one, and the call is never repeated.
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
         """
-        arguments = {"parent": parent, "cdf_config": cdf_config, "cdf_config_id": cdf_config_id}
+        arguments = {
+            "parent": parent,
+            "cdf_config": cdf_config,
+            "cdf_config_id": cdf_config_id,
+            "get_existing": get_existing,
+        }
         return await self._operation(CdfConfig, "create_cdf_config", arguments, timeout)
 
     async def create_data_api(
@@ -98,18 +122,21 @@ class AsyncMethods:
         *,
         database_id: str | None = None,
         replace_existing: bool | None = None,
+        get_existing: bool | None = None,
         timeout: Seconds | None = None,
     ) -> AsyncOperation[Database]:
         """Create a database on a branch. Since 0.106.0 of the SDK.
 
         ``database_id``: The new resource's id. Without it the service makes one, and the call is never repeated.
         ``replace_existing``: Changes a resource of this id that is there already, in place of failing.
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
         """
         arguments = {
             "parent": parent,
             "database": database,
             "database_id": database_id,
             "replace_existing": replace_existing,
+            "get_existing": get_existing,
         }
         return await self._operation(Database, "create_database", arguments, timeout)
 
@@ -120,25 +147,32 @@ class AsyncMethods:
         endpoint_id: str,
         *,
         replace_existing: bool | None = None,
+        get_existing: bool | None = None,
         timeout: Seconds | None = None,
     ) -> AsyncOperation[Endpoint]:
         """Create a compute endpoint on a branch. Since 0.81.0 of the SDK.
 
         ``replace_existing``: Changes a resource of this id that is there already, in place of failing.
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
         """
         arguments = {
             "parent": parent,
             "endpoint": endpoint,
             "endpoint_id": endpoint_id,
             "replace_existing": replace_existing,
+            "get_existing": get_existing,
         }
         return await self._operation(Endpoint, "create_endpoint", arguments, timeout)
 
     async def create_project(
-        self, project: Project, project_id: str, *, timeout: Seconds | None = None
+        self, project: Project, project_id: str, *, get_existing: bool | None = None, timeout: Seconds | None = None
     ) -> AsyncOperation[Project]:
-        """Create a project with its first branch and endpoint. Since 0.81.0 of the SDK."""
-        return await self._operation(Project, "create_project", {"project": project, "project_id": project_id}, timeout)
+        """Create a project with its first branch and endpoint. Since 0.81.0 of the SDK.
+
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
+        """
+        arguments = {"project": project, "project_id": project_id, "get_existing": get_existing}
+        return await self._operation(Project, "create_project", arguments, timeout)
 
     async def create_role(
         self,
@@ -147,28 +181,53 @@ class AsyncMethods:
         *,
         replace_existing: bool | None = None,
         role_id: str | None = None,
+        get_existing: bool | None = None,
         timeout: Seconds | None = None,
     ) -> AsyncOperation[Role]:
         """Create a Postgres role on a branch. Since 0.81.0 of the SDK.
 
         ``replace_existing``: Changes a resource of this id that is there already, in place of failing.
         ``role_id``: The new resource's id. Without it the service makes one, and the call is never repeated.
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
         """
-        arguments = {"parent": parent, "role": role, "replace_existing": replace_existing, "role_id": role_id}
+        arguments = {
+            "parent": parent,
+            "role": role,
+            "replace_existing": replace_existing,
+            "role_id": role_id,
+            "get_existing": get_existing,
+        }
         return await self._operation(Role, "create_role", arguments, timeout)
 
     async def create_snapshot(
-        self, parent: str, snapshot: Snapshot, snapshot_id: str, *, timeout: Seconds | None = None
+        self,
+        parent: str,
+        snapshot: Snapshot,
+        snapshot_id: str,
+        *,
+        get_existing: bool | None = None,
+        timeout: Seconds | None = None,
     ) -> AsyncOperation[Snapshot]:
-        """Snapshot a branch into the project. Since 0.130.0 of the SDK; of no published stage."""
-        arguments = {"parent": parent, "snapshot": snapshot, "snapshot_id": snapshot_id}
+        """Snapshot a branch into the project. Since 0.130.0 of the SDK; of no published stage.
+
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
+        """
+        arguments = {"parent": parent, "snapshot": snapshot, "snapshot_id": snapshot_id, "get_existing": get_existing}
         return await self._operation(Snapshot, "create_snapshot", arguments, timeout)
 
     async def create_synced_table(
-        self, synced_table: SyncedTable, synced_table_id: str, *, timeout: Seconds | None = None
+        self,
+        synced_table: SyncedTable,
+        synced_table_id: str,
+        *,
+        get_existing: bool | None = None,
+        timeout: Seconds | None = None,
     ) -> AsyncOperation[SyncedTable]:
-        """Create a UC-to-Postgres synced table. Since 0.106.0 of the SDK."""
-        arguments = {"synced_table": synced_table, "synced_table_id": synced_table_id}
+        """Create a UC-to-Postgres synced table. Since 0.106.0 of the SDK.
+
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
+        """
+        arguments = {"synced_table": synced_table, "synced_table_id": synced_table_id, "get_existing": get_existing}
         return await self._operation(SyncedTable, "create_synced_table", arguments, timeout)
 
     async def delete_branch(

@@ -60,29 +60,53 @@ class Methods:
         branch_id: str,
         *,
         replace_existing: bool | None = None,
+        get_existing: bool | None = None,
         timeout: Seconds | None = None,
     ) -> Operation[Branch]:
         """Branch a project from a branch, LSN, time or snapshot. Since 0.81.0 of the SDK.
 
         ``replace_existing``: Changes a resource of this id that is there already, in place of failing.
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
         """
-        arguments = {"parent": parent, "branch": branch, "branch_id": branch_id, "replace_existing": replace_existing}
+        arguments = {
+            "parent": parent,
+            "branch": branch,
+            "branch_id": branch_id,
+            "replace_existing": replace_existing,
+            "get_existing": get_existing,
+        }
         return self._operation(Branch, "create_branch", arguments, timeout)
 
     def create_catalog(
-        self, catalog: Catalog, catalog_id: str, *, timeout: Seconds | None = None
+        self, catalog: Catalog, catalog_id: str, *, get_existing: bool | None = None, timeout: Seconds | None = None
     ) -> Operation[Catalog]:
-        """Register a Postgres database in Unity Catalog. Since 0.106.0 of the SDK."""
-        return self._operation(Catalog, "create_catalog", {"catalog": catalog, "catalog_id": catalog_id}, timeout)
+        """Register a Postgres database in Unity Catalog. Since 0.106.0 of the SDK.
+
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
+        """
+        arguments = {"catalog": catalog, "catalog_id": catalog_id, "get_existing": get_existing}
+        return self._operation(Catalog, "create_catalog", arguments, timeout)
 
     def create_cdf_config(
-        self, parent: str, cdf_config: CdfConfig, *, cdf_config_id: str | None = None, timeout: Seconds | None = None
+        self,
+        parent: str,
+        cdf_config: CdfConfig,
+        *,
+        cdf_config_id: str | None = None,
+        get_existing: bool | None = None,
+        timeout: Seconds | None = None,
     ) -> Operation[CdfConfig]:
         """Start change-feed replication of a schema to Delta. Since 0.130.0 of the SDK; in public beta.
 
         ``cdf_config_id``: The new resource's id. Without it the service makes one, and the call is never repeated.
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
         """
-        arguments = {"parent": parent, "cdf_config": cdf_config, "cdf_config_id": cdf_config_id}
+        arguments = {
+            "parent": parent,
+            "cdf_config": cdf_config,
+            "cdf_config_id": cdf_config_id,
+            "get_existing": get_existing,
+        }
         return self._operation(CdfConfig, "create_cdf_config", arguments, timeout)
 
     def create_data_api(self, parent: str, data_api: DataApi, *, timeout: Seconds | None = None) -> Operation[DataApi]:
@@ -96,18 +120,21 @@ class Methods:
         *,
         database_id: str | None = None,
         replace_existing: bool | None = None,
+        get_existing: bool | None = None,
         timeout: Seconds | None = None,
     ) -> Operation[Database]:
         """Create a database on a branch. Since 0.106.0 of the SDK.
 
         ``database_id``: The new resource's id. Without it the service makes one, and the call is never repeated.
         ``replace_existing``: Changes a resource of this id that is there already, in place of failing.
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
         """
         arguments = {
             "parent": parent,
             "database": database,
             "database_id": database_id,
             "replace_existing": replace_existing,
+            "get_existing": get_existing,
         }
         return self._operation(Database, "create_database", arguments, timeout)
 
@@ -118,25 +145,32 @@ class Methods:
         endpoint_id: str,
         *,
         replace_existing: bool | None = None,
+        get_existing: bool | None = None,
         timeout: Seconds | None = None,
     ) -> Operation[Endpoint]:
         """Create a compute endpoint on a branch. Since 0.81.0 of the SDK.
 
         ``replace_existing``: Changes a resource of this id that is there already, in place of failing.
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
         """
         arguments = {
             "parent": parent,
             "endpoint": endpoint,
             "endpoint_id": endpoint_id,
             "replace_existing": replace_existing,
+            "get_existing": get_existing,
         }
         return self._operation(Endpoint, "create_endpoint", arguments, timeout)
 
     def create_project(
-        self, project: Project, project_id: str, *, timeout: Seconds | None = None
+        self, project: Project, project_id: str, *, get_existing: bool | None = None, timeout: Seconds | None = None
     ) -> Operation[Project]:
-        """Create a project with its first branch and endpoint. Since 0.81.0 of the SDK."""
-        return self._operation(Project, "create_project", {"project": project, "project_id": project_id}, timeout)
+        """Create a project with its first branch and endpoint. Since 0.81.0 of the SDK.
+
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
+        """
+        arguments = {"project": project, "project_id": project_id, "get_existing": get_existing}
+        return self._operation(Project, "create_project", arguments, timeout)
 
     def create_role(
         self,
@@ -145,28 +179,53 @@ class Methods:
         *,
         replace_existing: bool | None = None,
         role_id: str | None = None,
+        get_existing: bool | None = None,
         timeout: Seconds | None = None,
     ) -> Operation[Role]:
         """Create a Postgres role on a branch. Since 0.81.0 of the SDK.
 
         ``replace_existing``: Changes a resource of this id that is there already, in place of failing.
         ``role_id``: The new resource's id. Without it the service makes one, and the call is never repeated.
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
         """
-        arguments = {"parent": parent, "role": role, "replace_existing": replace_existing, "role_id": role_id}
+        arguments = {
+            "parent": parent,
+            "role": role,
+            "replace_existing": replace_existing,
+            "role_id": role_id,
+            "get_existing": get_existing,
+        }
         return self._operation(Role, "create_role", arguments, timeout)
 
     def create_snapshot(
-        self, parent: str, snapshot: Snapshot, snapshot_id: str, *, timeout: Seconds | None = None
+        self,
+        parent: str,
+        snapshot: Snapshot,
+        snapshot_id: str,
+        *,
+        get_existing: bool | None = None,
+        timeout: Seconds | None = None,
     ) -> Operation[Snapshot]:
-        """Snapshot a branch into the project. Since 0.130.0 of the SDK; of no published stage."""
-        arguments = {"parent": parent, "snapshot": snapshot, "snapshot_id": snapshot_id}
+        """Snapshot a branch into the project. Since 0.130.0 of the SDK; of no published stage.
+
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
+        """
+        arguments = {"parent": parent, "snapshot": snapshot, "snapshot_id": snapshot_id, "get_existing": get_existing}
         return self._operation(Snapshot, "create_snapshot", arguments, timeout)
 
     def create_synced_table(
-        self, synced_table: SyncedTable, synced_table_id: str, *, timeout: Seconds | None = None
+        self,
+        synced_table: SyncedTable,
+        synced_table_id: str,
+        *,
+        get_existing: bool | None = None,
+        timeout: Seconds | None = None,
     ) -> Operation[SyncedTable]:
-        """Create a UC-to-Postgres synced table. Since 0.106.0 of the SDK."""
-        arguments = {"synced_table": synced_table, "synced_table_id": synced_table_id}
+        """Create a UC-to-Postgres synced table. Since 0.106.0 of the SDK.
+
+        ``get_existing``: Gives a resource of this id that is there already as it is, in place of failing.
+        """
+        arguments = {"synced_table": synced_table, "synced_table_id": synced_table_id, "get_existing": get_existing}
         return self._operation(SyncedTable, "create_synced_table", arguments, timeout)
 
     def delete_branch(self, name: str, *, purge: bool | None = None, timeout: Seconds | None = None) -> Operation[None]:
