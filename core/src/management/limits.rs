@@ -214,7 +214,7 @@ mod tests {
             match words {
                 None => assert!(doubts.is_empty(), "{doubts:?}"),
                 Some(words) => {
-                    assert!(doubts.len() == 1 && doubts[0].contains(words), "{doubts:?}")
+                    assert!(doubts.len() == 1 && doubts[0].contains(words), "{doubts:?}");
                 }
             }
         }
