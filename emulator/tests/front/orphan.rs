@@ -20,7 +20,8 @@ async fn victim() {
     let stage = Stage::open().await;
     drop(connect(&stage).await.unwrap());
     let pid = stage.postmaster("ep-one").await;
-    println!("\npostmaster {}", pid.as_raw_nonzero());
+    let dir = stage.certificates.ca_file().parent().unwrap();
+    println!("\npostmaster {} {}", pid.as_raw_nonzero(), dir.display());
     std::future::pending::<()>().await;
 }
 
@@ -33,11 +34,12 @@ fn sigkill_of_the_emulator_ends_its_postgres() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(emulator.stdout.take().unwrap()).lines();
-    let pid = lines
+    let told = lines
         .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix("postmaster ")?.parse().ok())
-        .and_then(Pid::from_raw)
+        .find_map(|line| line.strip_prefix("postmaster ").map(str::to_owned))
         .expect("the emulator tells the process id of its Postgres");
+    let (pid, state) = told.split_once(' ').unwrap();
+    let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
     assert!(test_kill_process(pid).is_ok());
     emulator.kill().unwrap();
     emulator.wait().unwrap();
@@ -49,6 +51,7 @@ fn sigkill_of_the_emulator_ends_its_postgres() {
         );
         std::thread::sleep(Duration::from_millis(10));
     }
+    std::fs::remove_dir_all(state).unwrap();
 }
 
 /// Dead, but its new parent has not looked yet.
