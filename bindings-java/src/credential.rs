@@ -33,12 +33,7 @@ impl Given for Lease {
 
 impl Given for ConnectParams {
     fn give(self, env: &mut Env<'_>, answer: &JObject<'_>) -> Result<()> {
-        let pairs: Vec<&str> = self
-            .pairs
-            .iter()
-            .flat_map(|(keyword, value)| [keyword.as_str(), value.as_str()])
-            .collect();
-        let pairs = text::array(env, &pairs)?;
+        let pairs = text::pairs(env, &self.pairs)?;
         let password = text::java(env, Some(&self.password))?;
         let user = text::java(env, Some(&self.user))?;
         let subject = text::java(env, self.subject.as_deref())?;

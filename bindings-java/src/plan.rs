@@ -87,12 +87,7 @@ pub extern "system" fn end_plan<'local>(
 
 impl Given for Attempt {
     fn give(self, env: &mut Env<'_>, answer: &JObject<'_>) -> Result<()> {
-        let pairs: Vec<&str> = self
-            .pairs
-            .iter()
-            .flat_map(|(keyword, value)| [keyword.as_str(), value.as_str()])
-            .collect();
-        let pairs = text::array(env, &pairs)?;
+        let pairs = text::pairs(env, &self.pairs)?;
         let host = text::java(env, Some(&self.host))?;
         let address = text::java(env, self.address.as_deref())?;
         let user = text::java(env, Some(&self.user))?;

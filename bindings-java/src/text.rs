@@ -55,6 +55,18 @@ pub(crate) fn array<'local>(env: &mut Env<'local>, texts: &[&str]) -> Result<JOb
     Ok(array.into())
 }
 
+/// Names and values by turns.
+pub(crate) fn pairs<'local>(
+    env: &mut Env<'local>,
+    pairs: &[(String, String)],
+) -> Result<JObject<'local>> {
+    let texts: Vec<&str> = pairs
+        .iter()
+        .flat_map(|(name, value)| [name.as_str(), value.as_str()])
+        .collect();
+    array(env, &texts)
+}
+
 /// Milliseconds; Java says -1 where none are given.
 pub(crate) fn millis(given: jlong) -> Option<u64> {
     u64::try_from(given).ok()

