@@ -50,7 +50,10 @@ pub(crate) fn refusal(asked: Asked<'_>, response: &Response) -> Error {
         message = format!("{message} {}", tidy(code, asked.secrets));
     }
     if let Some(text) = &said.text {
-        message = format!("{message}: {}", tidy(text, asked.secrets));
+        let text = tidy(text, asked.secrets);
+        // The hint begins a sentence of its own behind it.
+        let text = text.strip_suffix('.').unwrap_or(&text);
+        message = format!("{message}: {text}");
     }
     let code = match code_for(response.status, said.code.as_deref()) {
         // A personal access token that is unknown gets the same code as a missing permission, and another remedy.
@@ -346,7 +349,7 @@ mod tests {
                 403,
                 r#"{"error_code":"PERMISSION_DENIED","message":"Invalid access token."}"#,
                 Code::AuthDenied,
-                "Invalid access token.",
+                "Invalid access token",
             ),
             (
                 403,
