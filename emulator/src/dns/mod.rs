@@ -129,7 +129,6 @@ impl Desk {
         carrier: Carrier,
     ) -> Option<()> {
         match self.rules.strike(name) {
-            None => self.know(answer, query, name),
             Some((DnsAnswer::Addresses(addresses), ttl_s)) => {
                 add(answer, query, &addresses, ttl_s);
             }
@@ -153,7 +152,7 @@ impl Desk {
             Some((DnsAnswer::Truncate, _)) if carrier == Carrier::Udp => {
                 answer.metadata.truncation = true;
             }
-            Some((DnsAnswer::Truncate, _)) => self.know(answer, query, name),
+            None | Some((DnsAnswer::Truncate, _)) => self.know(answer, query, name),
         }
         Some(())
     }
