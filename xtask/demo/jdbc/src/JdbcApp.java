@@ -178,8 +178,13 @@ public final class JdbcApp {
         String figures = app.figures();
         app.pool.close();
         app.client.close();
+        // HikariCP's manifest does not name its version.
+        var hikari = new java.util.Properties();
+        try (var file = HikariDataSource.class.getResourceAsStream("/META-INF/maven/com.zaxxer/HikariCP/pom.properties")) {
+            hikari.load(file);
+        }
         String driver = "pgjdbc " + org.postgresql.util.DriverInfo.DRIVER_VERSION + " with HikariCP "
-                + HikariDataSource.class.getPackage().getImplementationVersion();
+                + hikari.getProperty("version");
         say("{\"done\": true, \"driver\": " + quoted(driver) + ", " + figures + "}");
     }
 }
