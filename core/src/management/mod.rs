@@ -8,7 +8,7 @@
 //! let postgres = client.postgres();
 //! let spec = BranchSpec { ttl: Some(Duration::from_secs(3600)), ..Default::default() };
 //! let branch = Branch { spec: Some(spec), ..Default::default() };
-//! let creating = postgres.create_branch("projects/shop", &branch, "ci-42").await?;
+//! let mut creating = postgres.create_branch("projects/shop", &branch, "ci-42").await?;
 //! let branch = creating.wait(WaitOptions::default()).await?;
 //!
 //! let mut branches = postgres.list_branches("projects/shop");
