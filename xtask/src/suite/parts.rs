@@ -308,7 +308,7 @@ fn java_package(repo: &Repo) -> Result<Vec<Step>> {
                  -Djdk.virtualThreadScheduler.maxPoolSize=1 --enable-native-access=ALL-UNNAMED"
                     .to_owned(),
                 // This Java has no compiler.
-                "-DexcludedGroups=jdk".to_owned(),
+                "-DexcludedGroups=jdk,minute".to_owned(),
             ],
         ),
     ])

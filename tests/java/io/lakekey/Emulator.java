@@ -118,6 +118,11 @@ public final class Emulator implements AutoCloseable {
         return admin("GET", "/requests", Map.of()).get("counters").get("requests_total").asInt();
     }
 
+    /** One of the emulator's counters since the reset. */
+    public int count(String counter) throws Exception {
+        return admin("GET", "/requests", Map.of()).get("counters").get(counter).asInt();
+    }
+
     /** A fault: every answer comes so many milliseconds later. */
     public static Map<String, ?> latency(int ms) {
         return Map.of("action", Map.of("kind", "latency", "ms", ms));

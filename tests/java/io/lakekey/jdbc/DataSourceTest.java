@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lakekey.ConnectRequest;
+import io.lakekey.Credential;
 import io.lakekey.Emulator;
 import io.lakekey.LakekeyClient;
 import io.lakekey.LakekeyException;
@@ -16,9 +17,13 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.SQLInvalidAuthorizationSpecException;
 import java.sql.SQLNonTransientConnectionException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.postgresql.PGConnection;
 
 @ExtendWith(Emulator.Fresh.class)
@@ -123,13 +128,46 @@ class DataSourceTest {
         }
     }
 
-    @Test
-    void anOutageOfTheWorkspaceIsBridged(Emulator emulator) throws Exception {
-        LakekeyDataSource source = Server.source(emulator);
+    /** Until the last tenth of a token's life an outage costs nobody a login; after that a new client is told in time. */
+    @ParameterizedTest
+    @ValueSource(strings = {"status", "hang", "refuse"})
+    void anOutageOfTheWorkspaceIsBridged(String kind, Emulator emulator) throws Exception {
+        emulator.post("/tokens", Map.of("ttl_s", 8));
+        LakekeyClient client = LakekeyClient.create(emulator.stranger().build());
+        LakekeyDataSource source = LakekeyDataSource.forTarget(client, Server.request(emulator));
         source.getConnection().close();
-        emulator.post("/faults", Map.of("action", Map.of("kind", "status", "status", 503)));
-        source.getConnection().close();
+        Credential credential = client.credential(Server.TARGET);
+        Duration life = Duration.between(credential.issuedAt(), credential.expiresAt());
+        Instant lastTenth = credential.expiresAt().minus(life.dividedBy(10)).minusMillis(300);
+        Map<String, ?> action = kind.equals("status") ? Map.of("kind", kind, "status", 503) : Map.of("kind", kind);
+        emulator.post("/faults", Map.of("action", action));
+        int logins = 0;
+        for (; Instant.now().isBefore(lastTenth); logins++) {
+            source.getConnection().close();
+        }
+        assertTrue(logins > 10, logins + " logins");
+        assertEquals(0, emulator.count("logins_refused"));
+        LakekeyDataSource cold = Server.source(emulator);
+        cold.setLoginTimeout(2);
+        long began = System.nanoTime();
+        SQLException refused = assertThrows(SQLException.class, cold::getConnection);
+        assertTrue(System.nanoTime() - began < 10_000_000_000L, whole(refused));
+        assertTrue(((LakekeyException) refused.getCause()).retryable(), whole(refused));
         emulator.admin("DELETE", "/faults", Map.of());
+        cold.setLoginTimeout(0);
+        cold.getConnection().close();
+        source.getConnection().close();
+    }
+
+    @Test
+    void aDeniedIdentityIsSaidWithWhereItCameFrom(Emulator emulator) {
+        LakekeyDataSource source = LakekeyDataSource.forTarget(
+                LakekeyClient.create(emulator.options().token("dapi-wrong-5a17").build()), Server.request(emulator));
+        SQLException refused = assertThrows(SQLException.class, source::getConnection);
+        LakekeyException cause = assertInstanceOf(LakekeyException.Auth.class, refused.getCause());
+        assertEquals("AUTH_DENIED", cause.slug());
+        assertTrue(cause.hint().isPresent());
+        assertFalse(whole(refused).contains("dapi-wrong-5a17"));
     }
 
     @Test

@@ -9,16 +9,20 @@ import io.lakekey.ConnectParams;
 import io.lakekey.Emulator;
 import io.lakekey.LakekeyClient;
 import java.sql.Connection;
+import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import javax.sql.DataSource;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -36,14 +40,14 @@ class HikariTest {
     void aStormOverThreePoolsMintsOnce(Emulator emulator) throws Exception {
         LakekeyClient client = LakekeyClient.create(emulator.stranger().build());
         List<HikariDataSource> pools = new ArrayList<>();
-        ExecutorService threads = Executors.newFixedThreadPool(60);
+        ExecutorService threads = Executors.newFixedThreadPool(100);
         try {
             for (int i = 0; i < 3; i++) {
                 pools.add(new HikariDataSource(
                         config(LakekeyDataSource.forTarget(client, Server.request(emulator)), 20)));
             }
             List<Callable<String>> logins = new ArrayList<>();
-            for (int i = 0; i < 300; i++) {
+            for (int i = 0; i < 500; i++) {
                 HikariDataSource pool = pools.get(i % 3);
                 logins.add(() -> {
                     try (Connection connection = pool.getConnection()) {
@@ -61,23 +65,37 @@ class HikariTest {
         assertEquals(1, emulator.mints());
     }
 
+    /** A minute of rotations, in which every query logs in anew. */
     @Test
-    void aPoolWorksOnOverManyRotations(Emulator emulator) throws Exception {
-        emulator.post("/tokens", Map.of("ttl_s", 3));
+    @Tag("minute")
+    void aMinuteOfRotationsUnderLoadFailsNoLogin(Emulator emulator) throws Exception {
+        emulator.post("/tokens", Map.of("ttl_s", 5));
         AtomicInteger queries = new AtomicInteger();
+        Queue<Throwable> failures = new ConcurrentLinkedQueue<>();
+        ExecutorService threads = Executors.newFixedThreadPool(4);
         try (HikariDataSource pool = new HikariDataSource(config(Server.source(emulator), 4))) {
-            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(12);
-            while (System.nanoTime() < end) {
-                try (Connection connection = pool.getConnection()) {
-                    Server.ask(connection, "SELECT 1");
-                    queries.incrementAndGet();
-                }
-                // Every query has a new connection behind it, with the token of that moment.
-                pool.getHikariPoolMXBean().softEvictConnections();
+            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+            for (int i = 0; i < 4; i++) {
+                threads.execute(() -> {
+                    while (System.nanoTime() < end) {
+                        try (Connection connection = pool.getConnection()) {
+                            Server.ask(connection, "SELECT pg_sleep(0.01)");
+                            queries.incrementAndGet();
+                            pool.evictConnection(connection);
+                        } catch (SQLException problem) {
+                            failures.add(problem);
+                        }
+                    }
+                });
             }
+            threads.shutdown();
+            assertTrue(threads.awaitTermination(120, TimeUnit.SECONDS));
         }
+        assertEquals(List.of(), List.copyOf(failures));
         int mints = emulator.mints();
-        assertTrue(mints >= 4 && mints <= 12, mints + " mints for " + queries.get() + " logins");
+        assertTrue(mints >= 12 && mints <= 31, mints + " mints for " + queries.get() + " logins");
+        assertEquals(0, emulator.count("logins_refused"));
+        assertTrue(queries.get() > 100, queries.get() + " logins");
     }
 
     @Test
