@@ -143,7 +143,13 @@ impl Plan {
                 () = cancelled.cancelled() => {
                     Err(FfiError::new(Code::Cancelled, "the connect was given up"))
                 }
-                attempt = core.next(failure.as_ref()) => plain(&attempt?),
+                attempt = core.next(failure.as_ref()) => {
+                    if failure.is_some() {
+                        // A refused token may have been thrown away, and must not be repeated to anybody.
+                        crate::glance::changed();
+                    }
+                    plain(&attempt?)
+                }
             }
         }))
     }

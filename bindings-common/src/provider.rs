@@ -9,7 +9,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lakekey::auth::{ProvidedToken, TokenProvider};
@@ -21,6 +21,8 @@ use crate::guard::guard;
 
 /// A workspace token is far shorter; a longer text is something else.
 const LONGEST_TOKEN: usize = 64 * 1024;
+/// Longer than anybody waits for a callback that answers later; then lakekey's own thread is let go.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// What the callback returned.
 #[derive(Clone)]
@@ -86,9 +88,13 @@ pub fn answered(
 ) -> Result<HostToken, HostFailure> {
     let (reply, answer) = channel();
     start(Reply(reply))?;
-    answer.recv().unwrap_or_else(|_| {
+    answer.recv_timeout(LONGEST_WAIT).unwrap_or_else(|why| {
+        let what = match why {
+            RecvTimeoutError::Timeout => "gave no answer in time",
+            RecvTimeoutError::Disconnected => "ended without an answer",
+        };
         Err(HostFailure {
-            what: "ended without an answer".to_owned(),
+            what: what.to_owned(),
             thrown: None,
         })
     })
@@ -136,7 +142,12 @@ impl Guarded {
             Ok(Ok(Ok(Err(failure)))) => {
                 Err(failed(format!("the token_provider {failure}")).with_source(failure))
             }
-            Ok(Ok(Ok(Ok(token)))) => validate(&token),
+            Ok(Ok(Ok(Ok(given)))) => {
+                let validated = validate(&given);
+                // Taken over, to be wiped.
+                drop(Secret::new(given.token));
+                validated
+            }
         }
     }
 }

@@ -181,6 +181,10 @@ impl<T> Slab<T> {
         place
             .state
             .store(generation << GENERATION, Ordering::Release);
+        if generation >> 32 != 0 {
+            // All generations of this place were given out: used again, it could be taken for the first.
+            return;
+        }
         let mut head = self.free.load(Ordering::Relaxed);
         loop {
             place.next.store(low(head), Ordering::Relaxed);

@@ -122,6 +122,11 @@ const REPEATED_MILLIS = 16;
 
 let changes = 0;
 
+/** What was said of tokens may be over: a connect may have thrown one away. */
+export function tokensChanged(): void {
+  changes += 1;
+}
+
 /** How often this thread repeated an answer: such a token is a cached one as well. */
 let repeats = 0;
 

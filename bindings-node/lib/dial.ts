@@ -41,6 +41,7 @@ interface Stream {
 interface Inner {
   connection: {
     stream: Stream;
+    _connecting: boolean;
     removeAllListeners(): void;
     on(event: string, listener: () => void): void;
   };
@@ -143,6 +144,8 @@ async function logIn(
     leave(inner);
     // The failed connection ends by itself; a pool that gives up shall end this one instead.
     inner.connection.stream = new Socket();
+    // To pg's `end` this is a client that has not connected yet; else it would wait for news of the connection that was left.
+    inner.connection._connecting = false;
   }
 }
 

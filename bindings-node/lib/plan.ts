@@ -1,7 +1,7 @@
 // One connect, step by step: which address to dial with which password, and whether to try again. The core decides.
 
 import * as native from "../native.cjs";
-import { connectRequest, nativeOf, waited, type Client, type ConnectOptions } from "./client.js";
+import { connectRequest, nativeOf, tokensChanged, waited, type Client, type ConnectOptions } from "./client.js";
 import { errorOf } from "./errors.js";
 import { described, ended } from "./refused.js";
 
@@ -27,12 +27,13 @@ export class Steps {
   /** The next attempt, after what became of the last one; rejects with the error to show. */
   next(failure: unknown, signal?: AbortSignal): Promise<native.Attempt> {
     const told = failure === undefined ? null : described(failure);
-    return waited<native.Attempt>(
+    const attempt = waited<native.Attempt>(
       (deliver) => this.#plan.startNext(told, deliver),
       signal,
       this.#where,
       failure === undefined ? undefined : (gave) => ended(gave, failure, this.#where),
     );
+    return failure === undefined ? attempt : attempt.finally(tokensChanged);
   }
 
   /** Tells that the last attempt succeeded. */

@@ -63,7 +63,8 @@ export function sqlOptions(options?: SqlOptions): postgres.Options<{}> {
   const target = targetOf(endpoint);
   const client = whose instanceof Client ? whose : new Client(whose ?? undefined);
   // A moment less than that of postgres.js, whose error would hide what went wrong.
-  const limit = Math.max(1, 1000 * (own.connect_timeout ?? CONNECT_TIMEOUT_SECONDS) - 200);
+  const theirs = 1000 * (own.connect_timeout ?? CONNECT_TIMEOUT_SECONDS);
+  const limit = theirs > 0 ? Math.max(1, theirs - Math.min(200, theirs / 10)) : undefined;
   const where = here(sqlOptions);
   client.prepare(target, wanted);
   const dial = async (connection: Record<string, unknown>): Promise<Duplex> => {

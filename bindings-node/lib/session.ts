@@ -77,6 +77,11 @@ export class Login extends Duplex {
       try {
         const began = performance.now();
         const socket = await encrypted(serverOf(attempt), attempt.timeoutMillis);
+        if (this.destroyed) {
+          // Nobody waits for the login any more.
+          socket.destroy();
+          return [socket, Buffer.alloc(0)];
+        }
         const left = Math.max(1, attempt.timeoutMillis - (performance.now() - began));
         const told = await authenticated(socket, startup, attempt.password, left);
         this.#steps.connected();

@@ -92,7 +92,8 @@ export function authenticated(socket: Socket, startup: Buffer, password: string,
       unread = Buffer.concat([unread, chunk]);
       while (unread.length >= 5) {
         const end = 1 + unread.readUInt32BE(1);
-        if (end < 5) return failed(new Error("the server speaks another protocol"));
+        const least = unread[0] === AUTHENTICATION ? 9 : 5;
+        if (end < least) return failed(new Error("the server speaks another protocol"));
         if (unread.length < end) return;
         const message = unread.subarray(0, end);
         unread = unread.subarray(end);

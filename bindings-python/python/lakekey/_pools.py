@@ -34,9 +34,11 @@ def _told(plan: _Plan, error: PoolTimeout) -> PoolTimeout:
 
 def _reason(plan: _Plan, words: str) -> NoConnection | None:
     """Why there is no connection, if it was the login."""
-    if plan.failed is None or time.monotonic() - plan.failed[0] > _RECENT:
+    # Read once: a login that succeeds meanwhile takes it back.
+    failed = plan.failed
+    if failed is None or time.monotonic() - failed[0] > _RECENT:
         return None
-    failure = plan.failed[1]
+    failure = failed[1]
     explanation = explain(failure)
     if isinstance(failure, LakekeyError):
         told = {name: getattr(failure, name) for name in ("code", "slug", "hint", "events", "retryable")}

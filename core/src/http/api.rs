@@ -155,6 +155,8 @@ impl Api {
             let response = sent.map_err(|error| error.with_attempts(attempts))?;
             if response.status == 401 && !renewed && settled.chosen.drop_token(&authorization) {
                 renewed = true;
+                // What was refused was not done.
+                attempts -= 1;
                 continue;
             }
             return self

@@ -290,7 +290,11 @@ impl<T: Outcome> Operation<T> {
                         });
                     }
                 }
-                Err(error) if error.is_retryable() && error.code() != Code::Timeout => {
+                Err(error)
+                    if error.is_retryable()
+                        && (error.code() != Code::Timeout
+                            || !deadline.left(client.clock()).is_zero()) =>
+                {
                     tracing::debug!(operation = %self.name(), %error, "asking after an operation failed");
                     trouble = Some(error);
                 }

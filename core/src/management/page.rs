@@ -132,10 +132,10 @@ impl Postgres {
     ) -> Result<Value> {
         let prefetch = arguments.remove(PREFETCH) == Some(Value::Bool(true));
         let here = self.client().0.ahead.take(&key(method, &arguments));
+        let deadline = self.client().deadline(timeout);
         let fetched = match here {
             // A page that failed ahead of its time is asked for again, now that it is wanted.
             Some(mut here) => {
-                let deadline = self.client().deadline(timeout);
                 let clock = self.client().clock();
                 deadline
                     .limit(clock, &mut here.0)
@@ -144,9 +144,11 @@ impl Postgres {
             }
             None => None,
         };
-        let mut page = match fetched {
-            Some(page) => page,
-            None => self.send(method, arguments.clone(), timeout).await?.body,
+        let mut page = if let Some(page) = fetched {
+            page
+        } else {
+            let left = deadline.left(self.client().clock());
+            self.send(method, arguments.clone(), Some(left)).await?.body
         };
         match following(&arguments, &page) {
             Some(next) if prefetch => self.fetch_ahead(method, next, timeout),
@@ -210,6 +212,8 @@ impl Ahead {
 
     fn put(&self, key: String, fetching: Fetching) {
         let mut ahead = lock(&self.0);
+        // Of two the later is the true one.
+        ahead.retain(|(one, _)| *one != key);
         ahead.push_back((key, fetching));
         if ahead.len() > MOST_AHEAD {
             ahead.pop_front();

@@ -45,7 +45,7 @@ impl Postgres {
                 Ok(answer) => break answer.body,
                 Err(error) if prepared.repeatable && is_busy(&error) => {
                     let clock = self.client().clock();
-                    let wait = error.retry_after().unwrap_or(BUSY_WAIT);
+                    let wait = error.retry_after().unwrap_or_default().max(BUSY_WAIT);
                     if wait >= deadline.left(clock) {
                         return Err(error);
                     }

@@ -16,7 +16,7 @@ use crate::clock::Deadline;
 use crate::code::Code;
 use crate::credential::store::Sharded;
 use crate::endpoint;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::Retry;
 use crate::login::Kind;
 use crate::once::{Age, Remembered};
@@ -28,11 +28,17 @@ const AGE: Age = Age::Renew(Duration::from_millis(250));
 /// How long after its creation an endpoint counts as new.
 const NEW_MS: u64 = 120_000;
 
+/// How old an answer may be that was not renewed.
+const BELIEVED_MS: u64 = 1_000;
+
+/// An answer, with the boot time at which it was asked for.
+type Timed<T> = (u64, T);
+
 /// Answers, by endpoint and by branch.
 #[derive(Default)]
 pub(crate) struct Asked {
-    endpoints: Sharded<String, Arc<Remembered<State>>>,
-    roles: Sharded<String, Arc<Remembered<BTreeSet<String>>>>,
+    endpoints: Sharded<String, Arc<Remembered<Timed<State>>>>,
+    roles: Sharded<String, Arc<Remembered<Timed<BTreeSet<String>>>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +64,7 @@ impl Client {
             let name = self.route(target, ttl, deadline).await?.endpoint.clone();
             Ok(match (question, user) {
                 (Question::Role, Some(user)) => {
-                    if self.roles(&door, &name, deadline).await?.contains(user) {
+                    if self.roles(&door, &name, deadline).await?.1.contains(user) {
                         Kind::StaleToken
                     } else {
                         Kind::RoleMissing
@@ -98,18 +104,19 @@ impl Client {
             .endpoints
             .get_or_insert(&name.to_owned(), &Arc::new(Remembered::new(None)));
         let (api, name) = (Arc::clone(&door.api), name.to_owned());
+        let asked = self.clock().now().boot_ms;
         let fetch = move |deadline, _| async move {
-            match endpoint::get(&api, &name, deadline, Retry::Once).await {
-                Ok(found) => Ok(State::Made(found.made_ms.unwrap_or_default())),
-                Err(error) if error.code() == Code::EndpointDisabled => Ok(State::Disabled),
-                Err(error) if error.code() == Code::EndpointNotReady => Ok(State::NotReady),
-                Err(error) => Err(error),
-            }
+            let state = match endpoint::get(&api, &name, deadline, Retry::Once).await {
+                Ok(found) => State::Made(found.made_ms.unwrap_or_default()),
+                Err(error) if error.code() == Code::EndpointDisabled => State::Disabled,
+                Err(error) if error.code() == Code::EndpointNotReady => State::NotReady,
+                Err(error) => return Err(error),
+            };
+            Ok((asked, state))
         };
-        known
-            .get(self.shared_clock(), AGE, deadline, fetch)
-            .await
-            .map(|state| *state)
+        let found = known.get(self.shared_clock(), AGE, deadline, fetch).await?;
+        believed(asked, found.0)?;
+        Ok(found.1)
     }
 
     /// The Postgres roles of the endpoint's branch.
@@ -118,7 +125,7 @@ impl Client {
         door: &Arc<Door>,
         endpoint: &str,
         deadline: Deadline,
-    ) -> Result<Arc<BTreeSet<String>>> {
+    ) -> Result<Arc<Timed<BTreeSet<String>>>> {
         let branch = endpoint
             .split("/endpoints/")
             .next()
@@ -129,6 +136,7 @@ impl Client {
             .roles
             .get_or_insert(&branch, &Arc::new(Remembered::new(None)));
         let api = Arc::clone(&door.api);
+        let asked = self.clock().now().boot_ms;
         let fetch = move |deadline, _| async move {
             let roles = endpoint::list(&api, &branch, "roles", deadline).await?;
             let name = |role: &Value| {
@@ -136,8 +144,18 @@ impl Client {
                     .as_str()
                     .map(str::to_owned)
             };
-            Ok(roles.iter().filter_map(name).collect())
+            Ok((asked, roles.iter().filter_map(name).collect()))
         };
-        known.get(self.shared_clock(), AGE, deadline, fetch).await
+        let found = known.get(self.shared_clock(), AGE, deadline, fetch).await?;
+        believed(asked, found.0)?;
+        Ok(found)
     }
+}
+
+/// An answer that could not be renewed is worth nothing: what was disabled yesterday may be enabled today.
+fn believed(now: u64, answered: u64) -> Result<()> {
+    if now.saturating_sub(answered) > BELIEVED_MS {
+        return Err(Error::new(Code::Timeout, "the workspace did not say"));
+    }
+    Ok(())
 }

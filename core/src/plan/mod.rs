@@ -285,7 +285,9 @@ impl Plan {
     }
 
     async fn ask(&self, question: Question) -> Kind {
-        let deadline = Deadline::after(self.client.clock(), ask::PATIENCE);
+        let clock = self.client.clock();
+        let left = self.machine.left(clock.now().boot_ms);
+        let deadline = Deadline::after(clock, ask::PATIENCE.min(left));
         let target = self.request.connect.target.as_deref();
         let asked = self.client.ask(
             question,

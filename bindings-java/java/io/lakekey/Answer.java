@@ -1,5 +1,6 @@
 package io.lakekey;
 
+import java.lang.ref.Reference;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Collections;
@@ -107,6 +108,8 @@ final class Answer<T> {
             throw Failure.cancelled("the thread was interrupted while it waited").exception(interrupt);
         } finally {
             Native.cancel(call);
+            // It holds the client, which must not be closed as forgotten meanwhile.
+            Reference.reachabilityFence(begin);
             LakekeyLog.handOver();
         }
     }
@@ -127,14 +130,21 @@ final class Answer<T> {
             answer.tell(future, convert);
             return future;
         }
-        future.whenComplete((value, problem) -> Native.cancel(call));
+        future.whenComplete((value, problem) -> {
+            Native.cancel(call);
+            Reference.reachabilityFence(begin);
+        });
         answer.given.thenRun(() -> {
             Runnable tell = () -> answer.tell(future, convert);
             try {
                 executor.execute(tell);
-            } catch (RuntimeException shutDown) {
+            } catch (RuntimeException | Error shutDown) {
                 // Somebody waits for the future all the same, and what follows it must not run on this thread.
-                future.defaultExecutor().execute(tell);
+                try {
+                    future.defaultExecutor().execute(tell);
+                } catch (RuntimeException | Error noThread) {
+                    future.completeExceptionally(noThread);
+                }
             }
         });
         return future;
@@ -157,7 +167,7 @@ final class Answer<T> {
     private <R> void tell(CompletableFuture<R> future, Function<T, R> convert) {
         try {
             future.complete(convert.apply(result()));
-        } catch (RuntimeException problem) {
+        } catch (RuntimeException | Error problem) {
             future.completeExceptionally(problem);
         } finally {
             LakekeyLog.handOver();

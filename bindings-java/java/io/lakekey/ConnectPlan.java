@@ -1,5 +1,6 @@
 package io.lakekey;
 
+import java.lang.ref.Reference;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Map;
@@ -29,8 +30,12 @@ import java.util.Optional;
 public final class ConnectPlan implements AutoCloseable {
     private final long number;
 
-    ConnectPlan(long number) {
+    /** Not to be closed as forgotten while its connect is under way. */
+    private final LakekeyClient client;
+
+    ConnectPlan(long number, LakekeyClient client) {
         this.number = number;
+        this.client = client;
     }
 
     /**
@@ -53,7 +58,11 @@ public final class ConnectPlan implements AutoCloseable {
     }
 
     private Attempt next(String code, String text) {
-        return Answer.<Attempt>await(answer -> Native.next(number, code, text, answer));
+        try {
+            return Answer.<Attempt>await(answer -> Native.next(number, code, text, answer));
+        } finally {
+            Reference.reachabilityFence(client);
+        }
     }
 
     /** Tells that the last attempt succeeded. */

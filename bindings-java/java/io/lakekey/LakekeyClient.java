@@ -34,7 +34,13 @@ public final class LakekeyClient implements AutoCloseable {
     /** The text that was looked up last, while the library's stamp stays the same. */
     private volatile Shown shown;
 
-    private record Shown(long stamp, String target, String token) {}
+    private record Shown(long stamp, String target, String token) {
+        /** {@return a text without the token} */
+        @Override
+        public String toString() {
+            return "Shown[target=" + target + "]";
+        }
+    }
 
     private LakekeyClient(long number, Source source, Executor executor) {
         this.number = number;
@@ -243,7 +249,7 @@ public final class LakekeyClient implements AutoCloseable {
                     ConnectRequest.millis(request.ttl()),
                     ConnectRequest.millis(request.timeout()),
                     ConnectRequest.millis(budget));
-            return new ConnectPlan(plan);
+            return new ConnectPlan(plan, this);
         } finally {
             Reference.reachabilityFence(this);
         }

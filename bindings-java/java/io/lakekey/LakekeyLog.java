@@ -45,6 +45,9 @@ public final class LakekeyLog {
         void log(Record record);
     }
 
+    /** Set on a thread that is inside of a listener. */
+    private static final ThreadLocal<Boolean> TELLING = new ThreadLocal<>();
+
     private static volatile Listener listener;
 
     /**
@@ -71,7 +74,8 @@ public final class LakekeyLog {
     /** Gives what has come to the listener, on this thread. */
     static void handOver() {
         Listener to = listener;
-        if (to == null) {
+        // A listener may call lakekey; what comes of that is given later.
+        if (to == null || TELLING.get() != null) {
             return;
         }
         String[] texts = Native.drain();
@@ -89,10 +93,13 @@ public final class LakekeyLog {
     }
 
     private static void give(Listener to, Record record) {
+        TELLING.set(true);
         try {
             to.log(record);
-        } catch (RuntimeException ignored) {
+        } catch (RuntimeException | LinkageError | StackOverflowError ignored) {
             // A log must not end the call that it tells of.
+        } finally {
+            TELLING.remove();
         }
     }
 }

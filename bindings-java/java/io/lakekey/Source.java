@@ -1,5 +1,6 @@
 package io.lakekey;
 
+import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -50,10 +51,19 @@ final class Source {
                 Native.give(question, plain.token(), -1);
             } else {
                 TokenProvider.Token given = expiring.token();
-                Native.give(question, given.token(), Math.max(0, given.expiresAt().toEpochMilli()));
+                Native.give(question, given.token(), millis(given.expiresAt()));
             }
         } catch (Throwable problem) {
             Native.refuse(question, "threw " + problem.getClass().getName() + place(problem), keep(problem));
+        }
+    }
+
+    /** Milliseconds; an end that is further away than they reach is none. */
+    private static long millis(Instant end) {
+        try {
+            return Math.max(0, end.toEpochMilli());
+        } catch (ArithmeticException farAway) {
+            return end.getEpochSecond() < 0 ? 0 : -1;
         }
     }
 

@@ -43,8 +43,16 @@ final class Dialer {
 
     /** The JVM's own trust store, where nobody names certificates. */
     private static ConnectRequest trusted(ConnectRequest request) {
-        boolean named = request.sslrootcert() != null || System.getenv("PGSSLROOTCERT") != null;
-        return named ? request : request.withSslrootcert("system");
+        String root = given(request.sslrootcert(), "PGSSLROOTCERT");
+        String mode = given(request.sslmode(), "PGSSLMODE");
+        // The JVM's store goes with verify-full only, as libpq's "system" does; weaker modes are the user's own choice.
+        boolean weaker = mode != null && !mode.equals("verify-full");
+        return root != null || weaker ? request : request.withSslrootcert("system");
+    }
+
+    private static String given(String value, String variable) {
+        String text = value != null ? value : System.getenv(variable);
+        return text == null || text.isEmpty() ? null : text;
     }
 
     /** Starts what the first connection needs. */
@@ -64,6 +72,9 @@ final class Dialer {
                     plan.connected();
                     return connection;
                 } catch (SQLException failure) {
+                    if (Thread.currentThread().isInterrupted()) {
+                        throw failure;
+                    }
                     if (last != null && last != failure) {
                         failure.addSuppressed(last);
                     }
@@ -93,6 +104,7 @@ final class Dialer {
         attempt.address().ifPresent(address -> {
             properties.setProperty("socketFactory", LakekeySocketFactory.class.getName());
             properties.setProperty(Settings.HOSTADDR, address);
+            properties.setProperty(Settings.HOSTPORT, String.valueOf(attempt.port()));
         });
         String host = attempt.host().contains(":") ? "[" + attempt.host() + "]" : attempt.host();
         String url = "jdbc:postgresql://" + host + ":" + attempt.port() + "/"

@@ -11,7 +11,7 @@ import java.util.Objects;
  * HikariCP 7's credentials provider: role and current credential for each physical connection.
  *
  * <p>Hand it over with {@code HikariConfig.setCredentialsProvider}. It needs a pool that already knows the host. For HikariCP 6, and
- * wherever host, TLS and a fresh token for a refused one are wanted too, give the pool a {@link LakekeyDataSource} instead.
+ * wherever host, TLS (give the URL {@code sslmode=verify-full}) and a fresh token for a refused one are wanted too, give the pool a {@link LakekeyDataSource} instead.
  */
 public final class LakekeyCredentialsProvider implements HikariCredentialsProvider {
     private final LakekeyClient client;

@@ -119,6 +119,10 @@ public final class LakekeyDataSource implements DataSource {
         if (dialer == null) {
             Settings settings = Settings.of(properties);
             ConnectRequest wanted = request;
+            if (client != null && settings.isGiven()) {
+                throw Failures.misuse("lakekey.* properties cannot be given to a data source that was made with forTarget: give them"
+                        + " to the client or the request, or make it with new LakekeyDataSource()");
+            }
             if (client == null) {
                 ConnectRequest said = settings.request();
                 wanted = new ConnectRequest(

@@ -22,6 +22,9 @@ import javax.net.SocketFactory;
  * beside {@link LakekeyAuthenticationPlugin}; it looks {@code lakekey.target} up.
  */
 public final class LakekeySocketFactory extends SocketFactory {
+    /** How long a dial may take where nobody says it. */
+    private static final int USUAL_MS = 10_000;
+
     private final Properties properties;
 
     /**
@@ -35,7 +38,23 @@ public final class LakekeySocketFactory extends SocketFactory {
 
     @Override
     public Socket createSocket() throws IOException {
-        return new Pinned(addresses());
+        Pinned socket = new Pinned(addresses());
+        String port = properties.getProperty(Settings.HOSTPORT);
+        if (port == null || properties.getProperty("localSocketAddress") != null) {
+            return socket;
+        }
+        // Connected already: pgjdbc would ask the system's resolver for the name first, and wait for it.
+        return connected(socket, "lakekey", Integer.parseInt(port), timeout());
+    }
+
+    /** pgjdbc's own limit of a dial, in milliseconds. */
+    private int timeout() {
+        try {
+            int seconds = Integer.parseInt(properties.getProperty("connectTimeout", "10"));
+            return seconds > 0 ? Math.multiplyExact(seconds, 1000) : USUAL_MS;
+        } catch (NumberFormatException | ArithmeticException odd) {
+            return USUAL_MS;
+        }
     }
 
     private List<InetAddress> addresses() throws IOException {
@@ -45,7 +64,12 @@ public final class LakekeySocketFactory extends SocketFactory {
         }
         List<InetAddress> addresses = new ArrayList<>();
         for (String address : given.split(",")) {
-            addresses.add(InetAddress.getByName(address.strip()));
+            if (!address.isBlank()) {
+                addresses.add(InetAddress.getByName(address.strip()));
+            }
+        }
+        if (addresses.isEmpty()) {
+            throw new UnknownHostException(Settings.HOSTADDR + " names no address");
         }
         return addresses;
     }
@@ -82,9 +106,12 @@ public final class LakekeySocketFactory extends SocketFactory {
     }
 
     private Socket dialled(String host, int port) throws IOException {
-        Socket socket = createSocket();
+        return connected(new Pinned(addresses()), host, port, 0);
+    }
+
+    private static Socket connected(Socket socket, String host, int port, int timeout) throws IOException {
         try {
-            socket.connect(InetSocketAddress.createUnresolved(host, port));
+            socket.connect(InetSocketAddress.createUnresolved(host, port), timeout);
             return socket;
         } catch (IOException failure) {
             socket.close();
@@ -114,9 +141,10 @@ public final class LakekeySocketFactory extends SocketFactory {
 
         private InetAddress reachable(SocketAddress endpoint, int timeout) throws IOException {
             IOException failed = null;
+            int share = timeout == 0 ? USUAL_MS : Math.max(1, timeout / addresses.size());
             for (InetAddress address : addresses) {
                 try (Socket trial = new Socket()) {
-                    trial.connect(new InetSocketAddress(address, ((InetSocketAddress) endpoint).getPort()), timeout);
+                    trial.connect(new InetSocketAddress(address, ((InetSocketAddress) endpoint).getPort()), share);
                     return address;
                 } catch (IOException failure) {
                     if (failed != null) {

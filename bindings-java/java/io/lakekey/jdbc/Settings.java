@@ -30,6 +30,9 @@ record Settings(
     /** Set by {@link Dialer} on the connections that it makes: the one address that they dial. */
     static final String HOSTADDR = PREFIX + "hostaddr";
 
+    /** Beside it the port. */
+    static final String HOSTPORT = PREFIX + "hostport";
+
     /** Clients by what they were made from. They share all credentials, but each resolves the configuration for itself. */
     private static final Map<Map<String, String>, LakekeyClient> CLIENTS = new LinkedHashMap<>(16, 0.75f, true) {
         private static final long serialVersionUID = 1L;
@@ -53,7 +56,7 @@ record Settings(
                 case TARGET -> target = value.isEmpty() ? null : value;
                 case TIMEOUT -> timeout = seconds(name, value);
                 case TTL -> ttl = seconds(name, value);
-                case HOSTADDR -> {}
+                case HOSTADDR, HOSTPORT -> {}
                 default -> {
                     if (name.startsWith(PREFIX)) {
                         attributes.put(name.substring(PREFIX.length()), value);
@@ -78,6 +81,11 @@ record Settings(
         throw Failures.misuse("the property " + name + " is '" + value + "', which is no number of seconds above zero");
     }
 
+    /** Whether anything of lakekey's own was given. */
+    boolean isGiven() {
+        return target != null || !attributes.isEmpty() || timeout != null || ttl != null;
+    }
+
     /** The client for these attributes; the same one for the same attributes. */
     LakekeyClient client() {
         synchronized (CLIENTS) {
@@ -87,6 +95,12 @@ record Settings(
                 return LakekeyClient.create(options.build());
             });
         }
+    }
+
+    /** {@return a text without values: among them are secrets} */
+    @Override
+    public String toString() {
+        return "Settings[target=" + target + ", attributes=" + attributes.keySet() + ", driver=" + driver.keySet() + "]";
     }
 
     /** What is looked up and minted for such a connection. */

@@ -100,6 +100,27 @@ class DataSourceTest {
         assertEquals("LOGIN_TLS", ((LakekeyException) refused.getCause()).slug());
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"require", "verify-ca", "prefer"})
+    void aWeakerSslmodeIsTheUsersOwnChoice(String mode, Emulator emulator) throws Exception {
+        LakekeyDataSource source = Server.source(emulator);
+        source.setSslmode(mode);
+        source.getConnection().close();
+        if (mode.equals("require")) {
+            // Without roots too, as in pgjdbc.
+            source.setSslrootcert(null);
+            source.getConnection().close();
+        }
+    }
+
+    @Test
+    void aClientsDataSourceTakesNoIdentityBesides(Emulator emulator) {
+        LakekeyDataSource source = Server.source(emulator);
+        source.setProperty("lakekey.profile", "other");
+        SQLException refused = assertThrows(SQLException.class, source::getConnection);
+        assertTrue(refused.getMessage().contains("forTarget"), refused.getMessage());
+    }
+
     @Test
     void aTargetThatDoesNotExistIsSaidWithTheFix(Emulator emulator) {
         LakekeyDataSource source = Server.source(emulator);

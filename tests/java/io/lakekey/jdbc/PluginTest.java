@@ -27,6 +27,8 @@ class PluginTest {
         properties.setProperty("lakekey.target", Server.TARGET);
         properties.setProperty("lakekey.host", emulator.env().get("DATABRICKS_HOST"));
         properties.setProperty("lakekey.token", "dapi-emulator");
+        // A credential of its own: the plugin cannot renew one that other tests have made the server forget.
+        properties.setProperty("lakekey.ttl", "1801");
         return properties;
     }
 
@@ -50,6 +52,16 @@ class PluginTest {
         SQLException refused =
                 assertThrows(SQLException.class, () -> DriverManager.getConnection(wrong, plugged(emulator)));
         assertTrue(refused.getSQLState().startsWith("08"), refused.getSQLState() + " " + refused.getMessage());
+    }
+
+    @Test
+    void theTokenIsNotHandedToWhoeverAnswers(Emulator emulator) {
+        Properties properties = plugged(emulator);
+        properties.remove("sslmode");
+        properties.remove("sslrootcert");
+        SQLException refused =
+                assertThrows(SQLException.class, () -> DriverManager.getConnection(url(emulator), properties));
+        assertTrue(refused.getMessage().contains("sslmode=verify-full"), refused.getMessage());
     }
 
     @Test
