@@ -15,6 +15,8 @@
 //! # }
 //! ```
 //!
+//! With the feature `tokio-postgres` it opens logins as well: see `lakekey::tokio_postgres`.
+//!
 //! A workspace token is never used as a Postgres password: only a minted [`Credential`] is, and no other type gets there.
 
 #![forbid(unsafe_code)]
@@ -44,6 +46,8 @@ pub mod secret;
 mod skew;
 pub mod stats;
 mod target;
+#[cfg(feature = "tokio-postgres")]
+pub mod tokio_postgres;
 
 pub use client::{Client, ClientOptions, CredentialRequest, DEFAULT_TIMEOUT};
 pub use code::Code;

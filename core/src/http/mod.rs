@@ -9,7 +9,7 @@ mod retry;
 pub(crate) mod scripted;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 pub mod transport;
 mod wire;
 

@@ -75,13 +75,7 @@ impl ReqwestTransport {
         self.0
             .verified
             .get_or_try_init(|| async {
-                let roots = self.0.roots.clone();
-                let roots = tokio::task::spawn_blocking(move || roots.load())
-                    .await
-                    .map_err(|cause| {
-                        Error::new(Code::Internal, "reading certificates was cut off")
-                            .with_source(cause)
-                    })??;
+                let roots = self.0.roots.read().await?;
                 self.build(roots)
             })
             .await
@@ -89,8 +83,10 @@ impl ReqwestTransport {
 
     fn build(&self, roots: RootCertStore) -> Result<Client> {
         let proxies = Arc::clone(&self.0.proxies);
+        let mut tls = tls::client_config(roots)?;
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Client::builder()
-            .tls_backend_preconfigured(tls::client_config(roots)?)
+            .tls_backend_preconfigured(tls)
             .http1_only()
             .no_proxy()
             .proxy(reqwest::Proxy::custom(move |url| {

@@ -1,4 +1,4 @@
-//! TLS for the control plane: the one file that names a crypto provider.
+//! TLS for the control plane, and for logins of Rust's own driver: the one file that names a crypto provider.
 //!
 //! The configuration is built here and handed over whole, so that no process-wide default provider is installed behind
 //! the back of a host program. Roots are the system's, or those that `SSL_CERT_FILE`, `SSL_CERT_DIR` and
@@ -34,8 +34,28 @@ impl Roots {
         }
     }
 
-    /// Reads the certificates. Blocks.
-    pub(crate) fn load(&self) -> Result<RootCertStore> {
+    /// Those to verify a database with: of `file` alone if there is one.
+    #[cfg(feature = "tokio-postgres")]
+    pub(crate) fn of_database(environment: &Environment, file: Option<PathBuf>) -> Roots {
+        Roots {
+            instead: match file {
+                Some(file) => vec![("sslrootcert".to_owned(), file)],
+                None => named_by(environment),
+            },
+            besides: None,
+        }
+    }
+
+    /// Reads the certificates, on a thread where that may block.
+    pub(crate) async fn read(&self) -> Result<RootCertStore> {
+        let roots = self.clone();
+        let read = tokio::task::spawn_blocking(move || roots.load()).await;
+        read.map_err(|cause| {
+            Error::new(Code::Internal, "reading certificates was cut off").with_source(cause)
+        })?
+    }
+
+    fn load(&self) -> Result<RootCertStore> {
         let mut store = RootCertStore::empty();
         if self.instead.is_empty() {
             let found = load_native_certs();
@@ -102,15 +122,14 @@ fn read(path: &Path) -> CertificateResult {
     }
 }
 
-/// The client's side of TLS: 1.2 and 1.3, HTTP/1.1.
+/// The client's side of TLS, 1.2 and 1.3.
 pub(crate) fn client_config(roots: RootCertStore) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|cause| Error::new(Code::Internal, "TLS cannot be set up").with_source(cause))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 

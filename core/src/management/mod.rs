@@ -20,7 +20,7 @@
 //!
 //! Methods, messages and enums are generated from `core/api`. What is hard about calling them is written here, once for
 //! all languages: which requests may be sent twice ([`send`]), how to wait for an operation ([`operation`]), how to fetch
-//! pages ahead ([`page`]) and what an update changes ([`mask`]). A binding sends names and JSON through
+//! pages ahead ([`page`]) and what an update changes (`mask`). A binding sends names and JSON through
 //! [`Postgres::call`] and has all of it.
 
 mod argument;

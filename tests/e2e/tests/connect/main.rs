@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod dial;
+mod driver;
 
 use std::net::IpAddr;
 use std::sync::Arc;
