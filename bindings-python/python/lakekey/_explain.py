@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 _DEEPEST = 20
 
 
-def explain(error: BaseException) -> Explanation:
+def explain(error: BaseException | str) -> Explanation:
     """What an error of psycopg, asyncpg, psycopg2, pg8000, SQLAlchemy, Django or the system means for a login.
 
     The causes of an error are looked through as well, from the outermost to the innermost; the first that says anything
-    counts. An error that no login would have is of the kind ``unknown``.
+    counts. An error that no login would have is of the kind ``unknown``. A text is read as a driver's, such as a log's line.
     """
+    if isinstance(error, str):
+        return Explanation(*_lakekey.explain(error))
     last = Explanation(*_lakekey.explain(""))
     for one in _chain(error):
         if isinstance(one, LakekeyError):

@@ -201,6 +201,11 @@ def test_errors_of_every_driver_are_explained(error: BaseException, kind: str) -
         assert lakekey.explain(outer).kind == kind
 
 
+def test_a_text_is_explained_as_a_drivers() -> None:
+    line = 'connection to server at "10.0.0.1", port 5432 failed: FATAL:  database "shop" does not exist'
+    assert lakekey.explain(line).kind == "database_missing"
+
+
 def test_what_happened_is_counted(lakebase: Lakebase) -> None:
     client = lakebase.client()
     before = client.stats()
