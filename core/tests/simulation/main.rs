@@ -4,6 +4,7 @@
 
 mod connecting;
 mod outage;
+mod planned;
 mod rejection;
 mod rotation;
 mod storm;

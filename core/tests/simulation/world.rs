@@ -49,6 +49,10 @@ struct Plane {
     /// How the workspace answers who this identity is.
     me: Mood,
     lookups: u32,
+    /// Whether the resolver never answers.
+    deaf: bool,
+    /// Whether the workspace says that somebody switched the endpoint off.
+    disabled: bool,
     lifetime_ms: u64,
     /// Milliseconds that the server's clock is ahead of ours.
     skew_ms: i64,
@@ -89,6 +93,8 @@ impl World {
                 mood: Mood::Up,
                 me: Mood::Up,
                 lookups: 0,
+                deaf: false,
+                disabled: false,
                 lifetime_ms,
                 skew_ms: 0,
                 stamp: Stamp::True,
@@ -131,6 +137,14 @@ impl World {
 
     pub(crate) fn lookups(&self) -> u32 {
         self.plane.lock().unwrap().lookups
+    }
+
+    pub(crate) fn resolver_hangs(&self) {
+        self.plane.lock().unwrap().deaf = true;
+    }
+
+    pub(crate) fn disable(&self, disabled: bool) {
+        self.plane.lock().unwrap().disabled = disabled;
     }
 
     pub(crate) fn skew(&self, skew_ms: i64) {
@@ -266,7 +280,8 @@ impl Transport for World {
                     self.answer(200, &body)
                 }
                 _ => {
-                    let status = json!({ "endpoint_type": "ENDPOINT_TYPE_READ_WRITE", "hosts": { "host": HOST } });
+                    let disabled = self.plane.lock().unwrap().disabled;
+                    let status = json!({ "endpoint_type": "ENDPOINT_TYPE_READ_WRITE", "hosts": { "host": HOST }, "disabled": disabled });
                     self.answer(
                         200,
                         &json!({ "name": ENDPOINT, "status": status, "userName": USER }),
@@ -321,8 +336,10 @@ impl World {
 impl Lookup for World {
     fn lookup(&self, host: &str) -> BoxFuture<'static, std::io::Result<Found>> {
         assert_eq!(host, HOST);
-        self.plane.lock().unwrap().lookups += 1;
-        let slow = self.clock.sleep(Duration::from_millis(50));
+        let mut plane = self.plane.lock().unwrap();
+        plane.lookups += 1;
+        let takes = if plane.deaf { HOUR } else { 50 };
+        let slow = self.clock.sleep(Duration::from_millis(takes));
         Box::pin(async move {
             slow.await;
             Ok(Found::new([IpAddr::from([192, 0, 2, 7])]))

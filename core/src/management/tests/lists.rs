@@ -102,3 +102,27 @@ async fn a_token_that_repeats_ends_the_list() {
         .unwrap();
     assert_eq!(all.len(), 2);
 }
+
+#[tokio::test]
+async fn of_two_pages_that_were_fetched_ahead_the_later_is_the_true_one() {
+    let mut asked = 0;
+    let bench = Bench::new(move |request, _| {
+        asked += 1;
+        match request.url.query() {
+            None => ok(json!({"branches": [{"uid": "1"}], "next_page_token": "a"}).to_string()),
+            Some(_) => ok(json!({"branches": [{"uid": asked.to_string()}]}).to_string()),
+        }
+    });
+    let first = || json!({"parent": "projects/p", "prefetch": true});
+    for _ in 0..2 {
+        bench.call("list_branches", first()).await.unwrap();
+        settle().await;
+    }
+    let second = json!({"parent": "projects/p", "page_token": "a"});
+    let second = bench.call("list_branches", second).await.unwrap();
+    assert_eq!(
+        second["branches"][0]["uid"], "4",
+        "asked for by the second list"
+    );
+    assert_eq!(bench.asked().len(), 4);
+}

@@ -311,3 +311,29 @@ async fn bindings_wait_with_json() {
         .unwrap_err();
     assert_eq!(error.code(), Code::ApiArgument);
 }
+
+#[tokio::test]
+async fn a_look_that_hangs_costs_no_operation() {
+    let mut looks = 0;
+    let bench = Bench::new(move |request, _| {
+        if request.method == "POST" {
+            return ok(json!({"name": NAME}).to_string());
+        }
+        looks += 1;
+        if looks == 1 {
+            return Reply::Hang;
+        }
+        let mut operation = branch();
+        operation["name"] = NAME.into();
+        ok(operation.to_string())
+    });
+    let creating = bench
+        .postgres
+        .create_branch("projects/p", &Branch::default(), "b");
+    let mut creating = bench.run(creating.into_future()).await.unwrap();
+    let branch = bench
+        .run(creating.wait(WaitOptions::default()))
+        .await
+        .unwrap();
+    assert_eq!(branch.uid.as_deref(), Some("br-1"));
+}
