@@ -7,6 +7,7 @@ mod child;
 mod codegen;
 mod demo;
 mod emulator;
+mod package;
 mod repo;
 mod setup;
 mod suite;
@@ -26,7 +27,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Watch a psycopg pool live through many credential rotations and a suspended database.
+    /// Watch apps of four drivers live through many credential rotations and a suspended database.
     Demo(demo::Options),
     /// Run the tests: all parts, or the named ones.
     Test(suite::Options),
@@ -34,6 +35,8 @@ enum Task {
     Bench(bench::Options),
     /// Make the typed management API of each language from core/api.
     Codegen(codegen::Options),
+    /// Make what people install, for this machine: wheel, npm packages, jar, C library, command.
+    Package(package::Options),
     /// Build the C library and install it: shared, static, header, pkg-config.
     CInstall(setup::c::Options),
     /// Fetch the pinned Postgres binaries into target/pg.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Test(options) => Ok(suite::run(&repo, &options)),
         Task::Bench(options) => bench::run(&repo, &options),
         Task::Codegen(options) => codegen::run(&repo, &options),
+        Task::Package(options) => package::run(&repo, &options),
         Task::CInstall(options) => setup::c::run(&repo, &options),
         Task::Postgres => setup::postgres::install(&repo).map(|()| true),
         Task::Setup => setup::everything(&repo).map(|ready| {

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::row::Row;
-use crate::child;
 use crate::emulator::Emulator;
 use crate::repo::Repo;
+use crate::setup::artifacts::Profile;
 use crate::setup::{artifacts, npm};
 
 /// The size that the native module may have, in megabytes.
@@ -37,25 +37,10 @@ impl Package {
             }
         }
         println!("building the native module for Node (a release build)");
-        child::loudly(
-            "the release build of the native module",
-            artifacts::cargo(repo).args([
-                "build",
-                "--quiet",
-                "--release",
-                "--package",
-                "lakekey-node",
-            ]),
-        )?;
-        let library = repo.target(&format!(
-            "release/{}lakekey_node{}",
-            std::env::consts::DLL_PREFIX,
-            std::env::consts::DLL_SUFFIX
-        ));
+        let library = artifacts::library(repo, "lakekey-node", Profile::Release)?;
         // Node loads native modules by this ending only.
         let module = folder.join("lakekey.node");
-        fs::copy(&library, &module)
-            .with_context(|| format!("the build left no {}", library.display()))?;
+        fs::copy(&library, &module)?;
         Ok(Package { scripts, module })
     }
 

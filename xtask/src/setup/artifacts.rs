@@ -33,10 +33,10 @@ pub(crate) fn cargo(repo: &Repo) -> Command {
     cargo
 }
 
-/// Builds the command `lakekey` and gives its path.
-pub(crate) fn command(repo: &Repo, profile: Profile) -> Result<PathBuf> {
+/// Builds one package of the workspace and gives the folder in which cargo left it.
+pub(crate) fn build(repo: &Repo, package: &str, profile: Profile) -> Result<PathBuf> {
     let mut build = cargo(repo);
-    build.args(["build", "--quiet", "--package", "lakekey-cli"]);
+    build.args(["build", "--quiet", "--package", package]);
     let folder = match profile {
         Profile::Dev => "debug",
         Profile::Release => {
@@ -44,9 +44,30 @@ pub(crate) fn command(repo: &Repo, profile: Profile) -> Result<PathBuf> {
             "release"
         }
     };
-    child::loudly("building the command lakekey", &mut build)?;
-    let path = repo
-        .target(&format!("{folder}/lakekey"))
+    child::loudly(&format!("building {package}"), &mut build)?;
+    Ok(repo.target(folder))
+}
+
+/// Builds the shared library of a package and gives its path.
+pub(crate) fn library(repo: &Repo, package: &str, profile: Profile) -> Result<PathBuf> {
+    let name = library_name(package);
+    let path = build(repo, package, profile)?.join(name);
+    if !path.is_file() {
+        bail!("the build left no {}", path.display());
+    }
+    Ok(path)
+}
+
+/// How cargo names the shared library of a package on this platform.
+pub(crate) fn library_name(package: &str) -> String {
+    use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+    format!("{DLL_PREFIX}{}{DLL_SUFFIX}", package.replace('-', "_"))
+}
+
+/// Builds the command `lakekey` and gives its path.
+pub(crate) fn command(repo: &Repo, profile: Profile) -> Result<PathBuf> {
+    let path = build(repo, "lakekey-cli", profile)?
+        .join("lakekey")
         .with_extension(std::env::consts::EXE_EXTENSION);
     if !path.is_file() {
         bail!("the build left no {}", path.display());

@@ -44,19 +44,8 @@ pub(crate) fn jar(repo: &Repo, profile: Profile, folder: &Path, phase: &str) -> 
 
 /// Builds the native library and puts it, with its checksum, where the jar takes it from.
 fn native(repo: &Repo, profile: Profile, to: &Path) -> Result<()> {
-    let mut build = artifacts::cargo(repo);
-    build.args(["build", "--quiet", "--package", "lakekey-java"]);
-    let made = match profile {
-        Profile::Dev => "debug",
-        Profile::Release => {
-            build.arg("--release");
-            "release"
-        }
-    };
-    child::loudly("building the native library for Java", &mut build)?;
-    let from = repo.target(&format!("{made}/{}", library_name()));
-    let library =
-        fs::read(&from).with_context(|| format!("the build left no {}", from.display()))?;
+    let from = artifacts::library(repo, "lakekey-java", profile)?;
+    let library = fs::read(&from).with_context(|| format!("{} cannot be read", from.display()))?;
     let folder = to.parent().context("the library has no folder")?;
     fs::create_dir_all(folder)?;
     let sum = ring::digest::digest(&ring::digest::SHA256, &library);
@@ -112,15 +101,7 @@ pub(crate) fn library(folder: &Path) -> Result<PathBuf> {
     Ok(folder
         .join("natives")
         .join(npm::platform()?)
-        .join(library_name()))
-}
-
-fn library_name() -> String {
-    format!(
-        "{}lakekey_java{}",
-        env::consts::DLL_PREFIX,
-        env::consts::DLL_SUFFIX
-    )
+        .join(artifacts::library_name("lakekey-java")))
 }
 
 /// Maven on the tests of the jar; its output tells of each.

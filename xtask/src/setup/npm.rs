@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::child;
 use crate::repo::Repo;
+use crate::setup::artifacts::Profile;
 use crate::setup::{artifacts, stamp, tools};
 
 /// What of `bindings-node` goes into a build of the package.
@@ -115,9 +116,7 @@ fn gather(path: &Path, text: &mut String) -> Result<()> {
 
 /// Builds the native module and installs it as this platform's package.
 fn native(repo: &Repo, folder: &Path) -> Result<()> {
-    let mut build = artifacts::cargo(repo);
-    build.args(["build", "--quiet", "--package", "lakekey-node"]);
-    child::loudly("building the native module for Node", &mut build)?;
+    let library = artifacts::library(repo, "lakekey-node", Profile::Dev)?;
     let platform = platform()?;
     let package = folder.join(format!("node_modules/@lakekey/{platform}"));
     fs::create_dir_all(&package)?;
@@ -125,11 +124,6 @@ fn native(repo: &Repo, folder: &Path) -> Result<()> {
         repo.path(&format!("bindings-node/npm/{platform}/package.json")),
         package.join("package.json"),
     )?;
-    let library = repo.target(&format!(
-        "debug/{}lakekey_node{}",
-        std::env::consts::DLL_PREFIX,
-        std::env::consts::DLL_SUFFIX
-    ));
     // What the build says of the module, for the test that compares it with what is declared.
     copy(
         &repo.target("debug/native-types/lakekey-node"),
@@ -140,7 +134,7 @@ fn native(repo: &Repo, folder: &Path) -> Result<()> {
         package.join("new"),
         package.join(format!("lakekey.{platform}.node")),
     );
-    fs::copy(&library, &new).with_context(|| format!("the build left no {}", library.display()))?;
+    fs::copy(&library, &new)?;
     fs::rename(&new, &module).with_context(|| format!("{} cannot be made", module.display()))
 }
 
@@ -161,6 +155,33 @@ pub(crate) fn platform() -> Result<&'static str> {
         ("windows", "x86_64", _) => "win32-x64-msvc",
         (os, arch, _) => bail!("there is no package for {os} on {arch}"),
     })
+}
+
+/// Packs the package and this platform's native module into `folder`, and gives both files.
+pub(crate) fn pack(repo: &Repo, profile: Profile, folder: &Path) -> Result<Vec<PathBuf>> {
+    tools::require(&[tools::NODE, tools::NPM])?;
+    let work = repo.target("node");
+    others(repo, &work)?;
+    compile(repo, &work)?;
+    let platform = platform()?;
+    let native = repo.target("npm-pack").join(platform);
+    afresh(&native)?;
+    let library = artifacts::library(repo, "lakekey-node", profile)?;
+    copy(&library, &native.join(format!("lakekey.{platform}.node")))?;
+    copy(
+        &repo.path(&format!("bindings-node/npm/{platform}/package.json")),
+        &native.join("package.json"),
+    )?;
+    [work.join("build"), native]
+        .iter()
+        .map(|package| {
+            let mut npm = Command::new("npm");
+            npm.args(["pack", "--silent", "--ignore-scripts", "--pack-destination"])
+                .args([folder, package]);
+            let name = child::quietly("npm pack", &mut npm)?;
+            Ok(folder.join(name.trim()))
+        })
+        .collect()
 }
 
 fn afresh(folder: &Path) -> Result<()> {
