@@ -117,6 +117,11 @@ typedef struct {
   void *token_data;
   // Called with `token_data` once, when the client and all of its calls have ended; may be NULL.
   void (*token_data_free)(void *data);
+  // Whether processes of this user on this host share credentials, and where: `on` (below XDG_RUNTIME_DIR), the
+  // absolute path of a directory, either after `required:`, or `off`. Without it LAKEKEY_SHARED_CREDENTIALS says so.
+  const char *shared_credentials;
+  // Its length in bytes.
+  size_t shared_credentials_len;
 } lk_client_options;
 
 // Which login is wanted.
@@ -375,6 +380,9 @@ typedef struct {
 
 // The minted credential cannot be used.
 #define LK_CREDENTIAL_INVALID 1502
+
+// The directory of shared credentials cannot be used, and the program requires it.
+#define LK_SHARED_DIRECTORY 1503
 
 // A connection string that does not parse.
 #define LK_CONNINFO_SYNTAX 1601

@@ -72,6 +72,8 @@ pub const LK_OPERATION_FAILED: lk_status = 1409;
 pub const LK_CREDENTIAL_UNAVAILABLE: lk_status = 1501;
 /// The minted credential cannot be used.
 pub const LK_CREDENTIAL_INVALID: lk_status = 1502;
+/// The directory of shared credentials cannot be used, and the program requires it.
+pub const LK_SHARED_DIRECTORY: lk_status = 1503;
 /// A connection string that does not parse.
 pub const LK_CONNINFO_SYNTAX: lk_status = 1601;
 /// A connection parameter with a value that cannot be used.

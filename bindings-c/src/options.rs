@@ -55,6 +55,11 @@ pub struct lk_client_options {
     /// Called with `token_data` once, when the client and all of its calls have ended; may be NULL.
     // SAFETY: called with the data that it came with, once.
     pub token_data_free: Option<unsafe extern "C" fn(data: *mut std::ffi::c_void)>,
+    /// Whether processes of this user on this host share credentials, and where: `on` (below XDG_RUNTIME_DIR), the
+    /// absolute path of a directory, either after `required:`, or `off`. Without it LAKEKEY_SHARED_CREDENTIALS says so.
+    pub shared_credentials: *const c_char,
+    /// Its length in bytes.
+    pub shared_credentials_len: usize,
 }
 
 /// Which credential is wanted.
@@ -236,6 +241,14 @@ impl lk_client_options {
             timeout_ms: given(self.timeout_ms),
             // SAFETY: the caller's part.
             product: unsafe { owned("product", self.product, self.product_len) }?,
+            // SAFETY: the caller's part.
+            shared_credentials: unsafe {
+                owned(
+                    "shared_credentials",
+                    self.shared_credentials,
+                    self.shared_credentials_len,
+                )
+            }?,
         })
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use lakekey::config::{Environment, Settings};
 use lakekey::conn::WithPassword;
 use lakekey::resolve::SystemLookup;
-use lakekey::{Client, ClientOptions, Code, Secret};
+use lakekey::{Client, ClientOptions, Code, Secret, SharedCredentials};
 
 use crate::call::Call;
 use crate::cancel::CancelHandle;
@@ -69,6 +69,10 @@ impl Handle {
             environment: Environment::from_process(),
             target: options.target,
             product: options.product,
+            shared_credentials: options
+                .shared_credentials
+                .map(|text| SharedCredentials::parse(&text, "shared_credentials"))
+                .transpose()?,
             ..ClientOptions::default()
         };
         if let Some(ms) = options.timeout_ms {

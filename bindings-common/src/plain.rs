@@ -16,6 +16,8 @@ pub struct Options {
     pub timeout_ms: Option<u64>,
     /// Added to the user agent, such as `myapp/1.0`.
     pub product: Option<String>,
+    /// Whether and where processes of this user share credentials: `on`, `off`, a path, or either after `required:`.
+    pub shared_credentials: Option<String>,
 }
 
 impl fmt::Debug for Options {
@@ -30,6 +32,7 @@ impl fmt::Debug for Options {
             .field("target", &self.target)
             .field("timeout_ms", &self.timeout_ms)
             .field("product", &self.product)
+            .field("shared_credentials", &self.shared_credentials)
             .finish()
     }
 }

@@ -34,6 +34,7 @@ pub extern "system" fn open<'local>(
     target: JString<'local>,
     timeout: jlong,
     product: JString<'local>,
+    shared_credentials: JString<'local>,
     source: JObject<'local>,
 ) -> jlong {
     enter(env, &native, |env| {
@@ -46,6 +47,7 @@ pub extern "system" fn open<'local>(
             target: text::optional(env, &target)?,
             timeout_ms: text::millis(timeout),
             product: text::optional(env, &product)?,
+            shared_credentials: text::optional(env, &shared_credentials)?,
         };
         let provider = if source.is_null() {
             None

@@ -30,6 +30,11 @@ export interface ClientOptions {
   timeoutMillis?: number | null | undefined;
   /** Added to the user agent, such as `myapp/1.0`. */
   product?: string | null | undefined;
+  /**
+   * Whether processes of this user on this host share credentials: `on` (through files below `XDG_RUNTIME_DIR`), the
+   * absolute path of a directory, either after `required:`, or `off`. Without it `LAKEKEY_SHARED_CREDENTIALS` says so.
+   */
+  sharedCredentials?: string | null | undefined;
   /** Further configuration attributes by their Databricks names. */
   attributes?: Record<string, string> | null | undefined;
 }
@@ -80,6 +85,7 @@ const CLIENT_OPTIONS: Record<keyof ClientOptions, Kind> = {
   tokenProvider: "any",
   timeoutMillis: "number",
   product: "string",
+  sharedCredentials: "string",
   attributes: "object",
 };
 
@@ -182,6 +188,7 @@ export class Client {
           target: given.target ?? undefined,
           timeoutMillis: given.timeoutMillis ?? undefined,
           product: given.product ?? undefined,
+          sharedCredentials: given.sharedCredentials ?? undefined,
         },
         provider === undefined ? null : adapt(provider),
       ),

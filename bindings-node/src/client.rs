@@ -34,6 +34,8 @@ pub struct ClientOptions {
     pub timeout_millis: Option<f64>,
     /// Added to the user agent.
     pub product: Option<String>,
+    /// Whether and where processes share credentials.
+    pub shared_credentials: Option<String>,
 }
 
 /// The native part of a client.
@@ -61,6 +63,7 @@ pub fn open(
         target: options.target,
         timeout_ms: millis(options.timeout_millis),
         product: options.product,
+        shared_credentials: options.shared_credentials,
     };
     Ok(match Handle::new(options, provider) {
         Ok(handle) => Either::A(Client { handle }),

@@ -90,7 +90,7 @@ impl Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (settings, target=None, timeout=None, product=None, provider=None, user=None))]
+    #[pyo3(signature = (settings, target=None, timeout=None, product=None, provider=None, user=None, shared_credentials=None))]
     fn new(
         py: Python<'_>,
         settings: Vec<(String, String)>,
@@ -99,6 +99,7 @@ impl Client {
         product: Option<String>,
         provider: Option<Py<PyAny>>,
         user: Option<(Bound<'_, Client>, String)>,
+        shared_credentials: Option<String>,
     ) -> PyResult<Client> {
         logs::collect(py)?;
         if let Some((app, token)) = user {
@@ -114,6 +115,7 @@ impl Client {
             target,
             timeout_ms: millis(timeout),
             product,
+            shared_credentials,
         };
         let provider =
             provider.map(|callable| Arc::new(Callback(callable)) as Arc<dyn HostTokenProvider>);

@@ -17,6 +17,7 @@ use crate::http::ReqwestTransport;
 use crate::http::transport::Transport;
 use crate::jwt;
 use crate::secret::Secret;
+use crate::shared::SharedCredentials;
 
 /// Users at once; the one who was away longest makes room for the next.
 const MOST: usize = 1000;
@@ -140,6 +141,8 @@ impl Client {
             environment,
             token_provider: None,
             transport: Some(transport),
+            // What is a visitor's is never written down.
+            shared_credentials: Some(SharedCredentials::Off),
             // Its own, so that its credentials go when it goes.
             store: Store::new(Arc::clone(store.clock()), Arc::clone(store.dice())),
             ..options.clone()

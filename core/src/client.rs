@@ -31,6 +31,7 @@ use crate::name::Target;
 use crate::once::{Age, Remembered};
 use crate::plan::Asked;
 use crate::resolve::{self, Failed, Found, Lookup, NameServers, SystemLookup, Ways};
+use crate::shared::{Exchange, Fact, SharedCredentials};
 use crate::target::{self, Chosen};
 
 /// The budget of a call that names none.
@@ -68,6 +69,9 @@ pub struct ClientOptions {
     pub store: Store,
     /// Added to the `User-Agent`, such as `myapp/1.0`.
     pub product: Option<String>,
+    /// Whether processes of this user on this host share credentials; `None` for what `LAKEKEY_SHARED_CREDENTIALS` in
+    /// `environment` says, which is no unless it is set.
+    pub shared_credentials: Option<SharedCredentials>,
 }
 
 impl Default for ClientOptions {
@@ -84,6 +88,7 @@ impl Default for ClientOptions {
             direct_lookup: Some(Arc::new(NameServers::default())),
             store: Store::of_process(),
             product: None,
+            shared_credentials: None,
         }
     }
 }
@@ -140,6 +145,8 @@ pub(crate) struct Inner {
     pub(crate) user: Arc<Remembered<String>>,
     closed: AtomicBool,
     pub(crate) users: Users,
+    /// Where other processes' credentials are.
+    exchange: Option<Arc<Exchange>>,
     /// Pages of lists that were fetched ahead.
     pub(crate) ahead: Ahead,
     /// When the token of the user ends that this client is for, on the wall clock.
@@ -163,8 +170,8 @@ impl Client {
     /// Makes a client. No I/O, no thread; configuration is resolved at the first call.
     ///
     /// # Errors
-    /// [`Code::ConfigInvalid`] for an explicit attribute that does not exist, or for a `LAKEKEY_NAMESERVERS` that names
-    /// no address.
+    /// [`Code::ConfigInvalid`] for an explicit attribute that does not exist, for a `LAKEKEY_NAMESERVERS` that names
+    /// no address, or for a `LAKEKEY_SHARED_CREDENTIALS` that cannot be understood.
     pub fn new(options: ClientOptions) -> Result<Client> {
         Client::of_user(options, None)
     }
@@ -177,7 +184,13 @@ impl Client {
         {
             *direct = Arc::new(NameServers::parse(list, NAMESERVERS)?);
         }
+        let exchange = Exchange::new(
+            options.shared_credentials.as_ref(),
+            &options.environment,
+            options.store.clock(),
+        )?;
         Ok(Client(Arc::new(Inner {
+            exchange,
             options,
             door: ArcSwapOption::empty(),
             making: Mutex::new(()),
@@ -358,6 +371,7 @@ impl Client {
             clock: Arc::clone(clock),
             dice: Arc::clone(dice),
             skew: Arc::clone(&self.store().shared().skew),
+            exchange: self.0.exchange.clone(),
         });
         let door = Arc::new(Door { api, mint });
         self.0.door.store(Some(Arc::clone(&door)));
@@ -423,14 +437,19 @@ impl Client {
             .0
             .names
             .get_or_insert(&shown, &Arc::new(Remembered::new(None)));
+        let about = Fact::new("target", &door.api, &shown);
+        // A whole name needs no question, and so no answer of another process.
+        let asked = !matches!(chosen.target, Target::Endpoint(_));
+        let exchange = self.0.exchange.clone().filter(|_| asked);
+        about.recall(exchange.as_ref(), &known).await;
         let (api, target) = (Arc::clone(&door.api), chosen.target.clone());
+        let find = move |deadline, _| async move {
+            let name = endpoint::find(&api, &target, deadline).await?;
+            about.remember(exchange.as_ref(), &name).await;
+            Ok(name)
+        };
         let name = known
-            .get(
-                self.store().clock(),
-                Age::Any,
-                deadline,
-                move |deadline, _| async move { endpoint::find(&api, &target, deadline).await },
-            )
+            .get(self.store().clock(), Age::Any, deadline, find)
             .await?;
         tracing::debug!(target = %shown, source = %chosen.source, endpoint = %name, "chose the endpoint");
         Ok(String::clone(&name))
@@ -443,7 +462,11 @@ impl Client {
             return;
         }
         if let Ok(chosen) = self.choose(target) {
-            self.0.names.remove(&chosen.target.to_string());
+            let shown = chosen.target.to_string();
+            self.0.names.remove(&shown);
+            if let (Some(exchange), Ok(door)) = (&self.0.exchange, self.door()) {
+                Fact::new("target", &door.api, &shown).forget(exchange);
+            }
         }
         self.0.routes.remove(&label(target, ttl));
         if target.is_none() && ttl.is_none() {
@@ -498,17 +521,18 @@ impl Client {
         door: &Arc<Door>,
         deadline: Deadline,
     ) -> Result<Arc<Endpoint>> {
+        let about = Fact::new("endpoint", &door.api, &route.endpoint);
+        let exchange = self.0.exchange.clone();
+        about.recall(exchange.as_ref(), &route.facts).await;
         let (api, name) = (Arc::clone(&door.api), route.endpoint.clone());
+        let get = move |deadline, retry| async move {
+            let endpoint = endpoint::get(&api, &name, deadline, retry).await?;
+            about.remember(exchange.as_ref(), &endpoint).await;
+            Ok(endpoint)
+        };
         route
             .facts
-            .get(
-                self.store().clock(),
-                FACT_AGE,
-                deadline,
-                move |deadline, retry| async move {
-                    endpoint::get(&api, &name, deadline, retry).await
-                },
-            )
+            .get(self.store().clock(), FACT_AGE, deadline, get)
             .await
     }
 
@@ -522,17 +546,18 @@ impl Client {
         if let Some(name) = door.api.login_name() {
             return Ok(Arc::new(name.to_owned()));
         }
+        let about = Fact::new("user", &door.api, "");
+        let exchange = self.0.exchange.clone();
+        about.recall(exchange.as_ref(), &self.0.user).await;
         let api = Arc::clone(&door.api);
+        let ask = move |deadline, retry| async move {
+            let name = endpoint::current_user(&api, deadline, retry).await?;
+            about.remember(exchange.as_ref(), &name).await;
+            Ok(name)
+        };
         self.0
             .user
-            .get(
-                self.store().clock(),
-                FACT_AGE,
-                deadline,
-                move |deadline, retry| async move {
-                    endpoint::current_user(&api, deadline, retry).await
-                },
-            )
+            .get(self.store().clock(), FACT_AGE, deadline, ask)
             .await
     }
 }

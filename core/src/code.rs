@@ -99,6 +99,8 @@ codes! {
     CredentialUnavailable = 1501, "CREDENTIAL_UNAVAILABLE", true;
     /// The minted credential cannot be used.
     CredentialInvalid = 1502, "CREDENTIAL_INVALID", true;
+    /// The directory of shared credentials cannot be used, and the program requires it.
+    SharedDirectory = 1503, "SHARED_DIRECTORY", false;
     /// A connection string that does not parse.
     ConninfoSyntax = 1601, "CONNINFO_SYNTAX", false;
     /// A connection parameter with a value that cannot be used.

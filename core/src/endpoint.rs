@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use http::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Deadline;
@@ -20,7 +20,7 @@ const ROOT: &str = "/api/2.0/postgres/";
 const READ_WRITE: &str = "ENDPOINT_TYPE_READ_WRITE";
 
 /// What connecting needs to know of an endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Endpoint {
     /// Resource name.
     pub(crate) name: String,

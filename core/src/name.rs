@@ -82,7 +82,10 @@ impl Target {
                 .map_err(|what| invalid(&what));
         }
         if let Some(host) = as_host(name) {
-            return Ok(Target::Host(host));
+            return match bad_host(&host) {
+                Some(what) => Err(invalid(what)),
+                None => Ok(Target::Host(host)),
+            };
         }
         let labels: Vec<&str> = name.split('.').collect();
         if let Some(what) = labels.iter().find_map(|label| bad_id(label)) {
@@ -170,8 +173,8 @@ pub fn is_pooled_host(host: &str) -> bool {
 }
 
 fn as_host(name: &str) -> Option<String> {
-    let host = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    let host = host.strip_suffix(":5432").unwrap_or(&host);
+    let host = name.strip_suffix(":5432").unwrap_or(name);
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     let known = [
         ".databricks.com",
         ".azuredatabricks.net",
@@ -188,7 +191,19 @@ fn as_host(name: &str) -> Option<String> {
     let by_suffix = known.iter().any(|suffix| host.ends_with(suffix));
     let by_label = endpoint.starts_with("ep-") && is_uid(endpoint)
         || endpoint.starts_with("instance-") && host.contains('.');
-    (by_suffix || by_label).then(|| host.to_owned())
+    (by_suffix || by_label).then_some(host)
+}
+
+/// What no host name looks like.
+fn bad_host(host: &str) -> Option<&'static str> {
+    if host.len() > 253 || host.split('.').any(|label| label.len() > 63) {
+        return Some("it is too long for a host name");
+    }
+    if host.split('.').any(str::is_empty) {
+        return Some("a part of the host name is empty");
+    }
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (!host.bytes().all(fits)).then_some("host names hold letters, digits, '-' and '.' only")
 }
 
 /// Unique ids are `ep-` or `br-`, two words and eight or more letters and digits, such as `ep-calm-river-d1a2b3c4`.
@@ -265,6 +280,10 @@ mod tests {
                 "ep-calm-river-d1a2b3c4-pooler.database.eastus.azuredatabricks.net",
             ),
             (
+                "ep-calm-river-d1a2b3c4.azuredatabricks.net.:5432",
+                "ep-calm-river-d1a2b3c4.azuredatabricks.net",
+            ),
+            (
                 "ep-calm-river-d1a2b3c4.database.localhost",
                 "ep-calm-river-d1a2b3c4.database.localhost",
             ),
@@ -290,6 +309,10 @@ mod tests {
             "postgresql://u:planted@h/d",
             "host=h password=planted",
             "ann:planted@h",
+            "instance-\0a..",
+            "ep-calm-river-d1a2b3c4.data base.cloud.databricks.com",
+            "ep-calm-river-d1a2b3c4..cloud.databricks.com",
+            "ep-calm-river-d1a2b3c4.cloud.databricks.com:5433",
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.message().contains("LAKEBASE_ENDPOINT"), "{error}");

@@ -64,6 +64,14 @@ impl<T: Send + Sync + 'static> Remembered<T> {
         self.value.store(value);
     }
 
+    /// Takes a value over from somebody who fetched it at this boot time, unless there is one.
+    pub(crate) fn adopt_fetched(&self, value: T, at: u64) {
+        if self.current().is_none() {
+            self.adopt(Some(Arc::new(value)));
+            self.fetched_at.store(at, Ordering::Release);
+        }
+    }
+
     /// Makes the value count as old: the next caller gets it and has it fetched again beside itself. It is not thrown
     /// away, since the workspace may be out of reach as well.
     pub(crate) fn doubt(&self) {

@@ -12,6 +12,14 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub struct Secret(Arc<Zeroizing<String>>);
 
+/// Bytes with a secret in them, on their way from or to a file. Wiped when dropped.
+pub(crate) type SecretBytes = Zeroizing<Vec<u8>>;
+
+/// An empty place for so many. Beyond them a copy would be left behind that nobody wipes.
+pub(crate) fn secret_bytes(most: usize) -> SecretBytes {
+    Zeroizing::new(Vec::with_capacity(most))
+}
+
 impl Secret {
     /// Takes ownership of the text.
     pub fn new(text: impl Into<String>) -> Secret {

@@ -85,6 +85,7 @@ const EXPOSING: &[&str] = &[
     "core/src/http/",
     "core/src/plan/",
     "core/src/secret.rs",
+    "core/src/shared/",
     "core/src/tokio_postgres/",
     "emulator/src/control/roles.rs",
     "emulator/src/control/work.rs",

@@ -39,6 +39,10 @@ class Client(_lakekey.Client):
     the environment and from ``~/.databrickscfg``. A client is safe to share between threads, event loops and forked
     processes.
 
+    ``shared_credentials`` lets the processes of one user on one host share credentials: ``"on"`` (through files below
+    ``XDG_RUNTIME_DIR``), the absolute path of a directory, either after ``required:``, or ``"off"``. Without it the variable
+    ``LAKEKEY_SHARED_CREDENTIALS`` says so.
+
     Durations are seconds or a ``timedelta``. ``timeout`` is the budget of a call that names none.
     """
 
@@ -56,6 +60,7 @@ class Client(_lakekey.Client):
         token_provider: object = None,
         timeout: Seconds | None = None,
         product: str | None = None,
+        shared_credentials: str | None = None,
         **attributes: str | None,
     ) -> Self:
         provider = None
@@ -75,7 +80,7 @@ class Client(_lakekey.Client):
             **attributes,
         }
         settings = [(name, value) for name, value in named.items() if value is not None]
-        return super().__new__(cls, settings, target, timeout, product, provider)
+        return super().__new__(cls, settings, target, timeout, product, provider, None, shared_credentials)
 
     def as_user(self, token: str) -> Client:
         """A client that is the user of this token, such as the one in an app's ``X-Forwarded-Access-Token`` header.

@@ -39,6 +39,7 @@ class Client:
         product: str | None = None,
         provider: Callable[[Answer], None] | None = None,
         user: tuple[Client, str] | None = None,
+        shared_credentials: str | None = None,
     ) -> Self: ...
     def token(
         self, target: str | None = None, *, ttl: float | timedelta | None = None, timeout: float | timedelta | None = None

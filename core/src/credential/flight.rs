@@ -10,12 +10,13 @@ use tokio::sync::watch;
 
 use super::machine::{Failure, Next, Purpose, Ticket};
 use super::mint::{Credential, Mint};
-use super::policy;
+use super::policy::{self, Phase};
 use super::slot::Slot;
 use super::store::SlotKey;
 use crate::clock::{Deadline, Moment, millis};
 use crate::code::Code;
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::shared::{Exchange, Kept, Turn};
 
 /// Time limits of the attempts of one flight: the first is short, because a hung request must leave a caller with the
 /// default budget of ten seconds time for another.
@@ -48,22 +49,8 @@ impl Flight {
             .sleep(Duration::from_millis(start.saturating_sub(began.boot_ms)))
             .await;
         for limit in ATTEMPT.into_iter().chain(std::iter::repeat(ATTEMPT[2])) {
-            slot.shared.admit().await;
-            let asked = clock.now().boot_ms;
-            let attempt = Deadline::after(&*clock, limit)
-                .limit(&*clock, mint.mint(&slot.key, limit))
-                .await;
-            let error = match attempt.unwrap_or_else(|| Err(unanswered(&slot.key, limit))) {
-                Ok(credential) if clock.now().boot_ms < credential.validity().end.boot_ms => {
-                    let took = clock.now().boot_ms.saturating_sub(asked);
-                    let beside = self.purpose == Purpose::Refresh;
-                    slot.shared.stats.minted(took, beside);
-                    let endpoint = &slot.key.endpoint;
-                    slot.shared
-                        .note(format!("minted a credential for {endpoint} in {took} ms"));
-                    return slot.machine.land(self.ticket, Arc::new(credential));
-                }
-                Ok(credential) => over_on_arrival(&credential),
+            let error = match self.attempt(&*mint, limit).await {
+                Ok(credential) => return slot.machine.land(self.ticket, Arc::new(credential)),
                 Err(error) => error,
             };
             let failure = self.note(error, clock.now());
@@ -84,6 +71,79 @@ impl Flight {
             }
             clock.sleep(Duration::from_millis(wait)).await;
         }
+    }
+
+    /// Takes what another process has minted, or mints and lets the others have it.
+    async fn attempt(&self, mint: &dyn Mint, limit: Duration) -> Result<Credential> {
+        let slot = &self.slot;
+        let endpoint = &slot.key.endpoint;
+        let exchange = mint.exchange();
+        let turn = match exchange {
+            Some(exchange) => self.turn(exchange).await?,
+            None => Turn::Alone(None),
+        };
+        let locked = match turn {
+            Turn::Take(kept) => {
+                slot.replaces(kept.refused_ms);
+                slot.shared.stats.taken();
+                slot.shared.note(format!(
+                    "took a credential for {endpoint} that another process minted"
+                ));
+                return Ok(Credential::of_neighbour(endpoint, kept));
+            }
+            Turn::Mint(locked) => Some(locked),
+            Turn::Alone(why) => {
+                if let Some(why) = why {
+                    let slug = why.code().slug();
+                    slot.shared
+                        .note(format!("credentials are not shared: {slug}"));
+                }
+                None
+            }
+        };
+        let credential = self.mint(mint, limit).await?;
+        if let Some(exchange) = exchange {
+            // Before anybody gets it: a process that logs in once and ends must have shared it by then.
+            let kept = credential.for_neighbours(slot.refused_ms());
+            exchange.offer(&slot.key, kept, locked).await;
+        }
+        Ok(credential)
+    }
+
+    async fn turn(&self, exchange: &Arc<Exchange>) -> Result<Turn> {
+        let (slot, purpose) = (Arc::clone(&self.slot), self.purpose);
+        let fits = move |kept: &Kept| {
+            let phase = kept.validity.phase(slot.shared.clock.now());
+            match purpose {
+                Purpose::Demand => phase != Phase::Expired,
+                Purpose::Refresh => phase == Phase::Fresh,
+            }
+        };
+        let slot = Arc::clone(&self.slot);
+        let refused = move |kept: &Kept| slot.was_refused(&kept.token);
+        exchange.turn(&self.slot.key, fits, refused).await
+    }
+
+    async fn mint(&self, mint: &dyn Mint, limit: Duration) -> Result<Credential> {
+        let slot = &self.slot;
+        let clock = &*slot.shared.clock;
+        slot.shared.admit().await;
+        let asked = clock.now().boot_ms;
+        let attempt = Deadline::after(clock, limit).limit(clock, mint.mint(&slot.key, limit));
+        let credential = attempt
+            .await
+            .unwrap_or_else(|| Err(unanswered(&slot.key, limit)))?;
+        let now = clock.now().boot_ms;
+        if now >= credential.validity().end.boot_ms {
+            return Err(over_on_arrival(&credential));
+        }
+        let took = now.saturating_sub(asked);
+        let beside = self.purpose == Purpose::Refresh;
+        slot.shared.stats.minted(took, beside);
+        let endpoint = &slot.key.endpoint;
+        slot.shared
+            .note(format!("minted a credential for {endpoint} in {took} ms"));
+        Ok(credential)
     }
 
     fn note(&self, error: Error, now: Moment) -> Failure<Error> {

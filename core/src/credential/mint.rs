@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::policy::{Phase, Stamps, Validity};
 use super::store::SlotKey;
@@ -18,6 +18,7 @@ use crate::http::{Api, Call, Retry};
 use crate::jitter::Dice;
 use crate::jwt;
 use crate::secret::Secret;
+use crate::shared::{Exchange, Kept};
 use crate::skew::Skew;
 
 const PATH: &str = "/api/2.0/postgres/credentials";
@@ -28,6 +29,7 @@ pub struct Credential {
     endpoint: String,
     subject: Option<String>,
     validity: Validity,
+    taken: bool,
 }
 
 impl Credential {
@@ -64,6 +66,32 @@ impl Credential {
     pub(crate) fn phase(&self, now: Moment) -> Phase {
         self.validity.phase(now)
     }
+
+    /// One that another process of this user minted for the same key.
+    pub(crate) fn of_neighbour(endpoint: &str, kept: Kept) -> Credential {
+        let claims = jwt::claims(kept.token.expose());
+        Credential {
+            endpoint: endpoint.to_owned(),
+            subject: subject(claims.as_ref()),
+            token: kept.token,
+            validity: kept.validity,
+            taken: true,
+        }
+    }
+
+    /// Whether another process minted it. To whoever gets it, it is as old as one from the cache.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.taken
+    }
+
+    /// What its neighbours get of it. `refused_ms`: when the token was refused that it replaces.
+    pub(crate) fn for_neighbours(&self, refused_ms: Option<u64>) -> Kept {
+        Kept {
+            token: self.token.clone(),
+            validity: self.validity,
+            refused_ms,
+        }
+    }
 }
 
 impl fmt::Debug for Credential {
@@ -81,6 +109,11 @@ impl fmt::Debug for Credential {
 pub(crate) trait Mint: Send + Sync + 'static {
     fn mint<'a>(&'a self, key: &'a SlotKey, timeout: Duration)
     -> BoxFuture<'a, Result<Credential>>;
+
+    /// Where other processes may have a credential already, and get this one's.
+    fn exchange(&self) -> Option<&Arc<Exchange>> {
+        None
+    }
 }
 
 /// Mints over the API.
@@ -89,9 +122,14 @@ pub(crate) struct ApiMint {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dice: Arc<dyn Dice>,
     pub(crate) skew: Arc<Skew>,
+    pub(crate) exchange: Option<Arc<Exchange>>,
 }
 
 impl Mint for ApiMint {
+    fn exchange(&self) -> Option<&Arc<Exchange>> {
+        self.exchange.as_ref()
+    }
+
     fn mint<'a>(
         &'a self,
         key: &'a SlotKey,
@@ -177,13 +215,14 @@ fn read(
     Ok(Credential {
         token: Secret::new(token),
         endpoint: key.endpoint.clone(),
-        subject: claims
-            .as_ref()
-            .and_then(|claims| claims.get("sub"))
-            .and_then(Value::as_str)
-            .map(str::to_owned),
+        subject: subject(claims.as_ref()),
         validity,
+        taken: false,
     })
+}
+
+fn subject(claims: Option<&Map<String, Value>>) -> Option<String> {
+    claims?.get("sub")?.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]

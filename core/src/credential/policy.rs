@@ -99,7 +99,23 @@ impl Validity {
         ))
     }
 
+    /// The times of a credential that another process minted, from what it wrote down: how long after `issued` it ends
+    /// and is refreshed. `None` for what no minted credential has.
+    pub(crate) fn kept(issued: Moment, lifetime_ms: u64, refresh_ms: u64) -> Option<Validity> {
+        let longest = crate::clock::millis(LONGEST_LIFETIME);
+        let fits = (SHORTEST_LIFETIME_MS..=longest).contains(&lifetime_ms)
+            && refresh_ms < lifetime_ms
+            && issued.boot_ms.checked_add(longest).is_some()
+            && issued.wall_ms.checked_add(longest).is_some();
+        fits.then(|| Validity::of(issued, lifetime_ms, refresh_ms))
+    }
+
     fn new(issued: Moment, lifetime_ms: u64, unit: f64) -> Validity {
+        let refresh_ms = scale(lifetime_ms, 0.50 + 0.25 * unit.clamp(0.0, 1.0));
+        Validity::of(issued, lifetime_ms, refresh_ms)
+    }
+
+    fn of(issued: Moment, lifetime_ms: u64, refresh_ms: u64) -> Validity {
         let at = |ms: u64| Moment {
             boot_ms: issued.boot_ms + ms,
             wall_ms: issued.wall_ms + ms,
@@ -108,7 +124,7 @@ impl Validity {
         Validity {
             issued,
             lifetime_ms,
-            refresh: at(scale(lifetime_ms, 0.50 + 0.25 * unit.clamp(0.0, 1.0))),
+            refresh: at(refresh_ms),
             serve_until: at(lifetime_ms - margin),
             end: at(lifetime_ms),
         }

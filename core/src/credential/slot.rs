@@ -4,8 +4,9 @@
 //! none, callers join the one mint in flight, each for as long as its own deadline allows. There is no timer: a process
 //! that is frozen, asleep or idle mints nothing, and finds out at its next login what time it is.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -15,9 +16,11 @@ use super::machine::{Begin, Failure, Machine, Patience, Purpose};
 use super::mint::{Credential, Mint};
 use super::policy::Phase;
 use super::store::{Shared, SlotKey};
+use super::sync::lock;
 use crate::clock::{Deadline, Moment, millis};
 use crate::code::Code;
 use crate::error::{Error, Result};
+use crate::secret::Secret;
 
 /// A refresh that takes longer than this, or a flight that outlives its own limits, does not keep callers who have
 /// nothing.
@@ -27,6 +30,8 @@ const PATIENCE: Patience = Patience {
 };
 /// A server that refuses good tokens earns one fresh mint in this time, not one for each login.
 const REJECTION_PAUSE: Duration = Duration::from_secs(30);
+/// More than one process of a host can be handed in that pause.
+const REFUSED_KEPT: usize = 4;
 
 /// What callers wait on: it ends when the flight does.
 type Follow = watch::Receiver<()>;
@@ -37,6 +42,8 @@ pub(crate) struct Slot {
     pub(super) machine: Machine<Credential, Follow, Error>,
     /// Boot time of the last [`Slot::invalidate`] that cleared something; zero for never.
     rejected_at: AtomicU64,
+    /// Fingerprints of the last tokens that were refused: other processes may not know yet, and share them.
+    refused: Mutex<VecDeque<String>>,
 }
 
 /// A credential as handed out.
@@ -60,6 +67,7 @@ impl Slot {
             shared,
             machine: Machine::new(inherited),
             rejected_at: AtomicU64::new(0),
+            refused: Mutex::default(),
         }
     }
 
@@ -132,7 +140,7 @@ impl Slot {
                     }
                     return Ok(Lease {
                         credential: Arc::clone(credential),
-                        cached: !joined,
+                        cached: !joined || credential.is_taken(),
                     });
                 }
             }
@@ -180,6 +188,12 @@ impl Slot {
             return false;
         }
         self.rejected_at.store(now, Ordering::Release);
+        let mut refused = lock(&self.refused);
+        refused.push_back(credential.token().fingerprint());
+        if refused.len() > REFUSED_KEPT {
+            refused.pop_front();
+        }
+        drop(refused);
         let cleared = self
             .machine
             .clear_if(|current| current.token().matches(token));
@@ -190,6 +204,26 @@ impl Slot {
                 .note(format!("threw away a refused token of {endpoint}"));
         }
         cleared
+    }
+
+    /// Whether a login was refused with this token in this process.
+    pub(super) fn was_refused(&self, token: &Secret) -> bool {
+        let refused = lock(&self.refused);
+        !refused.is_empty() && refused.contains(&token.fingerprint())
+    }
+
+    /// When the token was refused that the next one replaces, in boot time.
+    pub(super) fn refused_ms(&self) -> Option<u64> {
+        let at = self.rejected_at.load(Ordering::Acquire);
+        (at != 0).then_some(at)
+    }
+
+    /// A credential that another process minted in place of a refused one is no more trusted to be replaced than if it
+    /// had been minted here.
+    pub(super) fn replaces(&self, refused_ms: Option<u64>) {
+        if let Some(at) = refused_ms {
+            self.rejected_at.store(at, Ordering::Release);
+        }
     }
 
     fn used(&self, credential: &Credential, now: Moment) {

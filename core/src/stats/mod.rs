@@ -27,6 +27,7 @@ const SECONDS: &[u64] = &[1, 10, 60, 300, 600, 1_200, 1_800, 2_400, 3_000, 3_600
 pub(crate) struct Stats {
     mints: AtomicU64,
     refreshes: AtomicU64,
+    taken: AtomicU64,
     repeats: AtomicU64,
     invalidations: AtomicU64,
     attempts: AtomicU64,
@@ -69,6 +70,7 @@ impl Default for Stats {
         Stats {
             mints: AtomicU64::new(0),
             refreshes: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
             repeats: AtomicU64::new(0),
             invalidations: AtomicU64::new(0),
             attempts: AtomicU64::new(0),
@@ -91,6 +93,11 @@ impl Stats {
             add(&self.refreshes);
         }
         self.mint_ms.record(took_ms);
+    }
+
+    /// A credential was taken that another process had minted.
+    pub(crate) fn taken(&self) {
+        add(&self.taken);
     }
 
     /// A credential was handed out that was there already.
@@ -161,6 +168,7 @@ impl Stats {
             counters: vec![
                 ("mints", read(&self.mints)),
                 ("refreshes", read(&self.refreshes)),
+                ("taken", read(&self.taken)),
                 ("cache_hits", age.count + read(&self.repeats)),
                 ("waits", waits.count),
                 ("invalidations", read(&self.invalidations)),

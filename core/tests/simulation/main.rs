@@ -7,5 +7,7 @@ mod outage;
 mod planned;
 mod rejection;
 mod rotation;
+#[cfg(unix)]
+mod shared;
 mod storm;
 mod world;

@@ -18,6 +18,7 @@ public final class ClientOptions {
     final String target;
     final Duration timeout;
     final String product;
+    final String sharedCredentials;
     final Source source;
     final Executor executor;
 
@@ -26,6 +27,7 @@ public final class ClientOptions {
         target = builder.target;
         timeout = builder.timeout;
         product = builder.product;
+        sharedCredentials = builder.sharedCredentials;
         source = builder.source;
         executor = builder.executor;
     }
@@ -57,6 +59,7 @@ public final class ClientOptions {
         private String target;
         private Duration timeout;
         private String product;
+        private String sharedCredentials;
         private Source source;
         private Executor executor;
 
@@ -201,6 +204,19 @@ public final class ClientOptions {
          */
         public Builder product(String product) {
             this.product = product;
+            return this;
+        }
+
+        /**
+         * Sets whether processes of this user on this host share credentials. Otherwise the variable
+         * {@code LAKEKEY_SHARED_CREDENTIALS} says so.
+         *
+         * @param shared {@code on} (through files below {@code XDG_RUNTIME_DIR}), the absolute path of a directory, either after
+         *     {@code required:}, or {@code off}
+         * @return this builder
+         */
+        public Builder sharedCredentials(String shared) {
+            sharedCredentials = shared;
             return this;
         }
 

@@ -64,7 +64,12 @@ public final class LakekeyClient implements AutoCloseable {
     public static LakekeyClient create(ClientOptions options) {
         NativeLibrary.load();
         long number = Native.open(
-                options.pairs(), options.target, ConnectRequest.millis(options.timeout), options.product, options.source);
+                options.pairs(),
+                options.target,
+                ConnectRequest.millis(options.timeout),
+                options.product,
+                options.sharedCredentials,
+                options.source);
         Executor executor = options.executor == null ? new CompletableFuture<>().defaultExecutor() : options.executor;
         return new LakekeyClient(number, options.source, executor);
     }

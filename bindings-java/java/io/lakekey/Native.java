@@ -20,7 +20,8 @@ final class Native {
     static native void panicNow();
 
     /** {@code settings}: names and values by turns. */
-    static native long open(String[] settings, String target, long timeout, String product, Source source);
+    static native long open(
+            String[] settings, String target, long timeout, String product, String sharedCredentials, Source source);
 
     static native long asUser(long client, String token);
 

@@ -174,8 +174,8 @@ class WaitTest {
             Native.give(number, "t", -1);
             Native.refuse(number, "w", -1);
         }
-        assertThrows(LakekeyException.class, () -> Native.open(null, null, -1, null, null));
-        assertThrows(LakekeyException.class, () -> Native.open(new String[] {null, null}, null, -1, null, null));
+        assertThrows(LakekeyException.class, () -> Native.open(null, null, -1, null, null, null));
+        assertThrows(LakekeyException.class, () -> Native.open(new String[] {null, null}, null, -1, null, null, null));
         assertFalse(Native.version().isEmpty());
     }
 }
