@@ -141,6 +141,20 @@ impl Behind {
         Ok(())
     }
 
+    /// Shuts the front door, or opens it again.
+    pub(crate) async fn set_door(&self, open: bool) -> Result<(), Error> {
+        if open {
+            self.front.open()?;
+        } else {
+            self.front.shut().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn certificates(&self) -> &Certificates {
+        &self.certificates
+    }
+
     pub(crate) fn sessions(&self) -> Vec<Session> {
         self.front.sessions()
     }

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -24,13 +24,15 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use serde::Deserialize;
 
 use crate::state::names::{DNS_HOST_SUFFIX, HOST_SUFFIX};
 
 const DAY: Duration = Duration::from_hours(24);
-const CA_DAYS: u32 = 3650;
+/// In days from now. A day back: the clock of a client in a container may be late.
+const CA_VALID: (i64, i64) = (-1, 3649);
 /// Platform verifiers refuse leaves that live longer than 397 days.
-const LEAF_DAYS: u32 = 396;
+const VALID: (i64, i64) = (-1, 395);
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -67,18 +69,42 @@ impl From<rcgen::Error> for CertError {
 
 /// The authority, and the certificates that the front door shows.
 pub struct Certificates {
-    issuer: Issuer<'static, KeyPair>,
     ca_file: PathBuf,
-    ca_pem: String,
-    ca_der: CertificateDer<'static>,
-    named: Arc<CertifiedKey>,
-    addressed: RwLock<Addressed>,
+    key_file: PathBuf,
+    shown: RwLock<Shown>,
 }
 
-/// What is shown to a client that says no name.
-struct Addressed {
+/// What is shown, and who vouches for it.
+struct Shown {
+    authority: Authority,
     addresses: Vec<IpAddr>,
-    key: Arc<CertifiedKey>,
+    /// To a client that says a name.
+    named: Arc<CertifiedKey>,
+    /// To a client that says none.
+    addressed: Arc<CertifiedKey>,
+    /// To everybody, instead of these.
+    wrong: Option<Arc<CertifiedKey>>,
+}
+
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+    der: CertificateDer<'static>,
+}
+
+/// What can be wrong with a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WrongCertificate {
+    /// It ended yesterday.
+    Expired,
+    /// It begins tomorrow.
+    NotYetValid,
+    /// It is of another name.
+    WrongName,
+    /// Nobody knows who vouches for it.
+    UnknownAuthority,
 }
 
 impl std::fmt::Debug for Certificates {
@@ -100,11 +126,18 @@ impl Certificates {
             dir: dir.to_owned(),
             reason,
         };
-        let (key, ca_pem) = match (fs::read_to_string(&key_file), fs::read_to_string(&ca_file)) {
-            (Ok(key), Ok(ca)) => (
-                KeyPair::from_pem(&key).map_err(|error| broken(error.to_string()))?,
-                ca,
-            ),
+        let authority = match (fs::read_to_string(&key_file), fs::read_to_string(&ca_file)) {
+            (Ok(key), Ok(pem)) => {
+                let key = KeyPair::from_pem(&key).map_err(|error| broken(error.to_string()))?;
+                let der = CertificateDer::from_pem_slice(pem.as_bytes())
+                    .map_err(|error| broken(error.to_string()))?;
+                let public = key.public_key_raw();
+                if !der.windows(public.len()).any(|part| part == public) {
+                    return Err(broken("ca.key is not the key of ca.crt".into()));
+                }
+                let issuer = Issuer::new(ca_params(), key);
+                Authority { issuer, pem, der }
+            }
             (Err(error), _) | (_, Err(error)) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(CertError::File {
                     what: "read the authority in",
@@ -112,35 +145,17 @@ impl Certificates {
                     source: error,
                 });
             }
-            _ => {
-                let key = KeyPair::generate()?;
-                let pem = ca_params().self_signed(&key)?.pem();
-                write(&key_file, &key.serialize_pem(), 0o600)?;
-                write(&ca_file, &pem, 0o644)?;
-                (key, pem)
-            }
+            _ => Authority::made(&ca_file, &key_file)?,
         };
-        let ca_der = CertificateDer::from_pem_slice(ca_pem.as_bytes())
-            .map_err(|error| broken(error.to_string()))?;
-        let public = key.public_key_raw();
-        if !ca_der.windows(public.len()).any(|part| part == public) {
-            return Err(broken("ca.key is not the key of ca.crt".into()));
-        }
-        let issuer = Issuer::new(ca_params(), key);
-        let named = leaf(&issuer, &ca_der, names()?)?;
         let addresses = vec![
             IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(Ipv6Addr::LOCALHOST),
         ];
-        let key = leaf(&issuer, &ca_der, names_and(&addresses)?)?;
-        let shown = RwLock::new(Addressed { addresses, key });
+        let shown = RwLock::new(Shown::by(authority, addresses)?);
         Ok(Arc::new(Self {
-            issuer,
             ca_file,
-            ca_pem,
-            ca_der,
-            named,
-            addressed: shown,
+            key_file,
+            shown,
         }))
     }
 
@@ -150,8 +165,8 @@ impl Certificates {
     }
 
     /// The authority's certificate in PEM.
-    pub fn ca_pem(&self) -> &str {
-        &self.ca_pem
+    pub fn ca_pem(&self) -> String {
+        self.shown().authority.pem.clone()
     }
 
     /// From the next connection on the door's certificate for bare addresses is also good for this one.
@@ -159,44 +174,106 @@ impl Certificates {
     /// # Errors
     /// The certificate cannot be made.
     pub fn add_address(&self, address: IpAddr) -> Result<(), CertError> {
-        let mut shown = self
-            .addressed
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut shown = self.change();
         if !shown.addresses.contains(&address) {
             let mut addresses = shown.addresses.clone();
             addresses.push(address);
-            let key = leaf(&self.issuer, &self.ca_der, names_and(&addresses)?)?;
-            *shown = Addressed { addresses, key };
+            shown.addressed = shown.authority.leaf(names_and(&addresses)?, VALID)?;
+            shown.addresses = addresses;
         }
         Ok(())
+    }
+
+    /// From the next connection on the door shows this to everybody; `None`: what it ought to show.
+    ///
+    /// # Errors
+    /// The certificate cannot be made.
+    pub fn show(&self, wrong: Option<WrongCertificate>) -> Result<(), CertError> {
+        let mut shown = self.change();
+        let authority = &shown.authority;
+        let made = match wrong {
+            None => None,
+            Some(WrongCertificate::Expired) => Some(authority.leaf(names()?, (-2, -1))?),
+            Some(WrongCertificate::NotYetValid) => Some(authority.leaf(names()?, (1, 2))?),
+            Some(WrongCertificate::WrongName) => {
+                let other = SanType::DnsName("elsewhere.lakekey.test".try_into()?);
+                Some(authority.leaf(vec![other], VALID)?)
+            }
+            Some(WrongCertificate::UnknownAuthority) => {
+                let stranger = Authority::new()?;
+                Some(stranger.leaf(names()?, VALID)?)
+            }
+        };
+        shown.wrong = made;
+        Ok(())
+    }
+
+    /// Replaces the authority, in its files too: whoever trusts the old one alone gets in no more.
+    ///
+    /// # Errors
+    /// The files cannot be written, or a certificate cannot be made.
+    pub fn rotate(&self) -> Result<(), CertError> {
+        let mut shown = self.change();
+        let authority = Authority::made(&self.ca_file, &self.key_file)?;
+        *shown = Shown::by(authority, shown.addresses.clone())?;
+        Ok(())
+    }
+
+    fn shown(&self) -> RwLockReadGuard<'_, Shown> {
+        self.shown.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Shown> {
+        self.shown.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shown {
+    fn by(authority: Authority, addresses: Vec<IpAddr>) -> Result<Self, CertError> {
+        Ok(Self {
+            named: authority.leaf(names()?, VALID)?,
+            addressed: authority.leaf(names_and(&addresses)?, VALID)?,
+            authority,
+            addresses,
+            wrong: None,
+        })
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        if client.server_name().is_some() {
-            return Some(Arc::clone(&self.named));
-        }
-        let addressed = self.addressed.read();
-        let shown = addressed.unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(&shown.key))
+        let shown = self.shown();
+        let usual = if client.server_name().is_some() {
+            &shown.named
+        } else {
+            &shown.addressed
+        };
+        Some(Arc::clone(shown.wrong.as_ref().unwrap_or(usual)))
     }
 }
 
-fn params(common_name: &str, days: u32) -> CertificateParams {
+/// So many days from now; negative: ago.
+fn day(days: i64) -> SystemTime {
+    let span = DAY * u32::try_from(days.unsigned_abs()).unwrap_or(u32::MAX);
+    if days < 0 {
+        SystemTime::now() - span
+    } else {
+        SystemTime::now() + span
+    }
+}
+
+fn params(common_name: &str, (begin, end): (i64, i64)) -> CertificateParams {
     let mut params = CertificateParams::default();
     params
         .distinguished_name
         .push(DnType::CommonName, common_name);
-    // A day back: the clock of a client in a container may be late.
-    params.not_before = (SystemTime::now() - DAY).into();
-    params.not_after = (SystemTime::now() + DAY * days - DAY).into();
+    params.not_before = day(begin).into();
+    params.not_after = day(end).into();
     params
 }
 
 fn ca_params() -> CertificateParams {
-    let mut params = params("lakekey emulator, local tests only", CA_DAYS);
+    let mut params = params("lakekey emulator, local tests only", CA_VALID);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![
         KeyUsagePurpose::KeyCertSign,
@@ -236,22 +313,43 @@ fn names_and(addresses: &[IpAddr]) -> Result<Vec<SanType>, CertError> {
     Ok(all)
 }
 
-fn leaf(
-    issuer: &Issuer<'static, KeyPair>,
-    ca: &CertificateDer<'static>,
-    subjects: Vec<SanType>,
-) -> Result<Arc<CertifiedKey>, CertError> {
-    let mut params = params("lakekey emulator", LEAF_DAYS);
-    params.use_authority_key_identifier_extension = true;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.subject_alt_names = subjects;
-    let key = KeyPair::generate()?;
-    let certificate = params.signed_by(&key, issuer)?;
-    let key = PrivateKeyDer::try_from(key.serialize_der())
-        .map_err(|error| CertError::Make(error.to_owned()))?;
-    lakekey_gateway::certified_key(vec![certificate.der().clone(), ca.clone()], key)
-        .map_err(|error| CertError::Make(error.to_string()))
+impl Authority {
+    fn new() -> Result<Self, CertError> {
+        let key = KeyPair::generate()?;
+        let certificate = ca_params().self_signed(&key)?;
+        Ok(Self {
+            pem: certificate.pem(),
+            der: certificate.der().clone(),
+            issuer: Issuer::new(ca_params(), key),
+        })
+    }
+
+    /// A new one, kept in these files.
+    fn made(ca_file: &Path, key_file: &Path) -> Result<Self, CertError> {
+        let made = Self::new()?;
+        write(key_file, &made.issuer.key().serialize_pem(), 0o600)?;
+        write(ca_file, &made.pem, 0o644)?;
+        Ok(made)
+    }
+
+    fn leaf(
+        &self,
+        subjects: Vec<SanType>,
+        valid: (i64, i64),
+    ) -> Result<Arc<CertifiedKey>, CertError> {
+        let mut params = params("lakekey emulator", valid);
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.subject_alt_names = subjects;
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        let key = PrivateKeyDer::try_from(key.serialize_der())
+            .map_err(|error| CertError::Make(error.to_owned()))?;
+        let chain = vec![certificate.der().clone(), self.der.clone()];
+        lakekey_gateway::certified_key(chain, key)
+            .map_err(|error| CertError::Make(error.to_string()))
+    }
 }
 
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), CertError> {
@@ -302,7 +400,7 @@ mod tests {
     fn an_added_address_changes_the_leaf_once() {
         let dir = tempfile::tempdir().unwrap();
         let certs = Certificates::open(dir.path()).unwrap();
-        let shown = || certs.addressed.read().unwrap().key.cert[0].clone();
+        let shown = || certs.shown().addressed.cert[0].clone();
         let before = shown();
         certs.add_address("127.9.9.9".parse().unwrap()).unwrap();
         let after = shown();
@@ -316,8 +414,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let certs = Certificates::open(dir.path()).unwrap();
         let loopback = |key: &CertifiedKey| key.cert[0].windows(6).any(|part| part == LOOPBACK);
-        assert!(!loopback(&certs.named));
-        assert!(loopback(&certs.addressed.read().unwrap().key));
+        assert!(!loopback(&certs.shown().named));
+        assert!(loopback(&certs.shown().addressed));
+    }
+
+    #[test]
+    fn a_rotated_authority_is_in_the_file_and_vouches_for_new_leaves() {
+        let dir = tempfile::tempdir().unwrap();
+        let certs = Certificates::open(dir.path()).unwrap();
+        let (pem, leaf) = (certs.ca_pem(), certs.shown().named.cert[0].clone());
+        certs.rotate().unwrap();
+        assert_ne!(pem, certs.ca_pem());
+        assert_ne!(leaf, certs.shown().named.cert[0]);
+        assert_eq!(fs::read_to_string(certs.ca_file()).unwrap(), certs.ca_pem());
+        let again = Certificates::open(dir.path()).unwrap();
+        assert_eq!(again.ca_pem(), certs.ca_pem());
     }
 
     /// 127.0.0.1 as a subject's alternative name in DER: the tag of an address, its length, and itself.

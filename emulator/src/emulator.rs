@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::admin;
 use crate::behind::Behind;
+use crate::certs::WrongCertificate;
 use crate::control::{Plane, serve, worker};
 use crate::dns::{Dns, DnsRule};
 use crate::faults::{Fault, FaultReport};
@@ -345,6 +346,22 @@ impl Emulator {
     pub fn fail_wakes(&self, endpoint: &str, count: u32) -> Result<(), Error> {
         let uid = self.lakebase.endpoint_uid(endpoint)?;
         self.behind("let a wake fail")?.fail_wakes(&uid, count)
+    }
+
+    /// Shuts the front door, so that every connection to it is refused, or opens it again.
+    pub async fn set_door(&self, open: bool) -> Result<(), Error> {
+        self.behind("have a front door")?.set_door(open).await
+    }
+
+    /// Shows everybody who logs in a certificate that is wrong in this way; `None`: the right one.
+    pub fn show_certificate(&self, wrong: Option<WrongCertificate>) -> Result<(), Error> {
+        let behind = self.behind("have a certificate")?;
+        Ok(behind.certificates().show(wrong)?)
+    }
+
+    /// Replaces the certificate authority; [`Emulator::ca_file`] has the new one.
+    pub fn rotate_authority(&self) -> Result<(), Error> {
+        Ok(self.behind("have a certificate")?.certificates().rotate()?)
     }
 
     /// The running sessions, oldest first; their `place` is the endpoint's uid.

@@ -36,11 +36,12 @@ mod state;
 mod synced;
 mod token;
 
+pub use certs::WrongCertificate;
 pub use clock::{Clock, ClockChange, ClockReading};
 pub use dns::{DnsAnswer, DnsRule};
 pub use emulator::{Emulator, Urls};
 pub use error::Error;
-pub use faults::{Action, Fault, FaultReport, Match, Phase, RetryAfter};
+pub use faults::{Action, Fault, FaultReport, LoginStep, LoginTrouble, Match, Phase, RetryAfter};
 pub use journal::{ComputeEvent, Counters, EndpointCounters, Entry, Event, Login, Request};
 pub use options::{HostMode, Options, SuspendAfter};
 pub use state::identity::{

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::disturbance::{Disturbance, Moment};
 use crate::packet::Password;
 use crate::refusal::{Fault, Refusal};
 use crate::startup::Startup;
@@ -43,6 +44,11 @@ pub trait FrontDoor: Send + Sync + 'static {
 
     /// Words a fault of the wire.
     fn refusal(&self, fault: &Fault) -> Refusal;
+
+    /// What goes wrong on purpose with a login that has come so far.
+    fn disturbance(&self, _moment: Moment) -> Option<Disturbance> {
+        None
+    }
 
     /// Finds the place by how the connection came in, before any password.
     fn authorize(

@@ -32,7 +32,7 @@ pub(crate) enum First {
     Wish(Wish),
 }
 
-/// Reads the first packet, and answers an `SSLRequest`.
+/// Reads the first packet.
 pub(crate) async fn first_packet(
     tcp: &mut TcpStream,
     tls: bool,
@@ -50,17 +50,7 @@ pub(crate) async fn first_packet(
         }
     }
     match code {
-        SSL_REQUEST if length == 8 => {
-            // Looked at before the answer is sent: what is here already cannot be a reaction to it, so it is not
-            // encrypted. The answer goes out in any case, as from the real gateway.
-            let early = tcp.try_read(&mut [0_u8; 1]);
-            tcp.write_all(b"S").await?;
-            match early {
-                Ok(0) => Err(Stop::Gone),
-                Ok(_) => Err(Fault::DataBeforeTls.into()),
-                Err(_) => Ok(First::Tls),
-            }
-        }
+        SSL_REQUEST if length == 8 => Ok(First::Tls),
         CANCEL_REQUEST if length == 16 => {
             Ok(First::Wish(Wish::Cancel(read_cancel_key(tcp).await?)))
         }
@@ -75,6 +65,19 @@ pub(crate) async fn first_packet(
             }
             .into())
         }
+    }
+}
+
+/// Answers an `SSLRequest` with yes.
+pub(crate) async fn agree_to_tls(tcp: &mut TcpStream) -> Result<(), Stop> {
+    // Looked at before the answer is sent: what is here already cannot be a reaction to it, so it is not
+    // encrypted. The answer goes out in any case, as from the real gateway.
+    let early = tcp.try_read(&mut [0_u8; 1]);
+    tcp.write_all(b"S").await?;
+    match early {
+        Ok(0) => Err(Stop::Gone),
+        Ok(_) => Err(Fault::DataBeforeTls.into()),
+        Err(_) => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@
 //! Texts of errors are not here either: a [`Fault`] says what went wrong, and the caller's profile words it.
 
 mod cancel;
+mod disturbance;
 mod door;
 mod downstream;
 mod greeting;
@@ -20,6 +21,7 @@ mod session;
 mod startup;
 mod tls;
 
+pub use disturbance::{Disturbance, End, Moment};
 pub use door::{Arrival, FrontDoor, LoginEnd};
 pub use packet::{BackendKey, Password};
 pub use refusal::{Fault, Refusal};

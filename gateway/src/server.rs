@@ -15,11 +15,12 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use crate::cancel::CancelMap;
+use crate::disturbance::{End, Moment};
 use crate::door::{Arrival, FrontDoor, LoginEnd};
 use crate::downstream::Downstream;
 use crate::greeting::{Greeting, Words, greet};
-use crate::handshake::{First, Wish, accept_tls, first_packet, wish};
-use crate::packet::{BackendKey, Stop, read_password};
+use crate::handshake::{First, Wish, accept_tls, agree_to_tls, first_packet, wish};
+use crate::packet::{BackendKey, Password, Stop, read_password};
 use crate::refusal::{Fault, Refusal};
 use crate::relay::relay;
 use crate::session::Sessions;
@@ -167,6 +168,10 @@ impl<D: FrontDoor> Gateway<D> {
         mut tcp: TcpStream,
         mut arrival: Arrival,
     ) -> Option<(Downstream, Arrival, Wish)> {
+        if let Some(end) = self.disturbed(Moment::Connected).await {
+            self.end(Downstream::Plain(tcp), None, None, end).await;
+            return None;
+        }
         let deadline = tokio::time::Instant::now() + self.limits.handshake;
         let first = tokio::time::timeout_at(
             deadline,
@@ -177,6 +182,19 @@ impl<D: FrontDoor> Gateway<D> {
             Ok(First::Wish(wish)) => return Some((Downstream::Plain(tcp), arrival, wish)),
             Ok(First::Tls) => {
                 let acceptor = self.tls.as_ref()?;
+                if let Some(end) = self.disturbed(Moment::TlsAsked).await {
+                    self.end(Downstream::Plain(tcp), None, None, end).await;
+                    return None;
+                }
+                let agreed = tokio::time::timeout_at(deadline, agree_to_tls(&mut tcp)).await;
+                if let Err(stop) = agreed.unwrap_or(Err(Fault::HandshakeTimeout.into())) {
+                    self.stopped(Downstream::Plain(tcp), stop).await;
+                    return None;
+                }
+                if let Some(end) = self.disturbed(Moment::Tls).await {
+                    self.end(Downstream::Plain(tcp), None, None, end).await;
+                    return None;
+                }
                 // In the middle of a TLS handshake there is no way to say anything: such a client is just dropped.
                 let accepted = tokio::time::timeout_at(deadline, accept_tls(acceptor, tcp))
                     .await
@@ -197,6 +215,33 @@ impl<D: FrontDoor> Gateway<D> {
                 self.stopped(client, stop).await;
                 None
             }
+        }
+    }
+
+    /// Lets go wrong what is to go wrong here, and says how the connection is to end, if it is.
+    async fn disturbed(&self, moment: Moment) -> Option<End> {
+        let disturbance = self.door.disturbance(moment)?;
+        disturbance.wait.await;
+        disturbance.end
+    }
+
+    async fn end(
+        &self,
+        client: Downstream,
+        place: Option<&D::Place>,
+        startup: Option<&Startup>,
+        end: End,
+    ) {
+        if let End::Refuse(refusal) = &end {
+            return self.refuse(client, place, startup, refusal).await;
+        }
+        let (code, message) = ("", "");
+        self.door
+            .login_ended(place, startup, LoginEnd::Refused { code, message });
+        if end == End::Reset {
+            client.reset();
+        } else {
+            client.finish(&[]).await;
         }
     }
 
@@ -222,16 +267,32 @@ impl<D: FrontDoor> Gateway<D> {
     }
 
     async fn login(&self, mut client: Downstream, arrival: &Arrival, startup: &Startup) {
+        if let Some(end) = self.disturbed(Moment::Startup).await {
+            return self.end(client, None, Some(startup), end).await;
+        }
         let place = match self.door.authorize(arrival, startup).await {
             Ok(place) => place,
             Err(refusal) => return self.refuse(client, None, Some(startup), &refusal).await,
         };
-        if let Err(refusal) = self.password(&mut client, &place, startup).await {
-            if let Some(refusal) = refusal {
-                self.refuse(client, Some(&place), Some(startup), &refusal)
+        let password = match self.password(&mut client).await {
+            Ok(password) => password,
+            Err(Stop::Gone) => return,
+            Err(Stop::Fault(fault)) => {
+                let refusal = self.door.refusal(&fault);
+                return self
+                    .refuse(client, Some(&place), Some(startup), &refusal)
                     .await;
             }
-            return;
+        };
+        if let Some(end) = self.disturbed(Moment::Password).await {
+            return self.end(client, Some(&place), Some(startup), end).await;
+        }
+        let checked = self.door.authenticate(&place, startup, &password).await;
+        drop(password);
+        if let Err(refusal) = checked {
+            return self
+                .refuse(client, Some(&place), Some(startup), &refusal)
+                .await;
         }
         let mut last_words = None;
         let opening = self.open(&place, startup, &mut last_words);
@@ -279,28 +340,16 @@ impl<D: FrontDoor> Gateway<D> {
         }
     }
 
-    /// Asks for the password and has it checked; the inner `None` means that the client is gone.
-    async fn password(
-        &self,
-        client: &mut Downstream,
-        place: &D::Place,
-        startup: &Startup,
-    ) -> Result<(), Option<Refusal>> {
+    /// Asks for the password.
+    async fn password(&self, client: &mut Downstream) -> Result<Password, Stop> {
         let asked = async {
             client.write_all(&ASK_CLEARTEXT_PASSWORD).await?;
             client.flush().await?;
             read_password(client).await
         };
-        let password = match timeout(self.limits.login, asked).await {
-            Ok(Ok(password)) => password,
-            Ok(Err(Stop::Gone)) => return Err(None),
-            Ok(Err(Stop::Fault(fault))) => return Err(Some(self.door.refusal(&fault))),
-            Err(_) => return Err(Some(self.door.refusal(&Fault::LoginTimeout))),
-        };
-        self.door
-            .authenticate(place, startup, &password)
+        timeout(self.limits.login, asked)
             .await
-            .map_err(Some)
+            .unwrap_or(Err(Fault::LoginTimeout.into()))
     }
 
     /// Opens the upstream until one greets, because it may be gone between its wake and its greeting.
@@ -365,18 +414,36 @@ impl<D: FrontDoor> Gateway<D> {
         key: BackendKey,
         after_key: &[u8],
     ) {
+        let mut welcome = BytesMut::with_capacity(before_key.len() + after_key.len() + 32);
+        welcome.put_slice(&AUTHENTICATION_OK);
+        if let Some(disturbance) = self.door.disturbance(Moment::Authenticated) {
+            if !told(&mut client, &mut welcome).await {
+                return;
+            }
+            disturbance.wait.await;
+            if let Some(end) = disturbance.end {
+                return self.end(client, Some(place), Some(startup), end).await;
+            }
+        }
         let Ok(lent) = self.cancels.lend(place.clone(), key) else {
             let refusal = self.door.refusal(&Fault::UpstreamState);
             return self
                 .refuse(client, Some(place), Some(startup), &refusal)
                 .await;
         };
-        let mut welcome = BytesMut::with_capacity(before_key.len() + after_key.len() + 32);
-        welcome.put_slice(&AUTHENTICATION_OK);
         welcome.put_slice(before_key);
         welcome.put_slice(&[b'K', 0, 0, 0, 12]);
         welcome.put_i32(lent.key.process_id);
         welcome.put_i32(lent.key.secret);
+        if let Some(disturbance) = self.door.disturbance(Moment::Ready) {
+            if !told(&mut client, &mut welcome).await {
+                return;
+            }
+            disturbance.wait.await;
+            if let Some(end) = disturbance.end {
+                return self.end(client, Some(place), Some(startup), end).await;
+            }
+        }
         welcome.put_slice(after_key);
         let mut entered = self
             .sessions
@@ -384,7 +451,7 @@ impl<D: FrontDoor> Gateway<D> {
         self.door.touch(place);
         self.door
             .login_ended(Some(place), Some(startup), LoginEnd::Accepted);
-        if client.write_all(&welcome).await.is_ok() && client.flush().await.is_ok() {
+        if told(&mut client, &mut welcome).await {
             relay(client, upstream, &mut entered.kills, || {
                 self.door.touch(place);
             })
@@ -407,6 +474,15 @@ impl<D: FrontDoor> Gateway<D> {
         };
         let _ = timeout(CANCEL_WAIT, signalled).await;
     }
+}
+
+/// Sends what is in `words` and empties it; whether the client took it.
+async fn told(client: &mut Downstream, words: &mut BytesMut) -> bool {
+    let sent = async {
+        client.write_all(&words.split()).await?;
+        client.flush().await
+    };
+    sent.await.is_ok()
 }
 
 enum Opened<U> {

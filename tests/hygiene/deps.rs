@@ -35,6 +35,7 @@ const TESTS: &[&str] = &[
     "lakekey-conformance",
     "lakekey-c-tests",
     "lakekey-fuzz",
+    "lakekey-faults",
 ];
 
 /// All that a binding may use besides `lakekey-ffi`: its glue to the host language.

@@ -15,6 +15,7 @@ use super::answers::read;
 use super::handlers::{Answer, At};
 use crate::Error;
 use crate::behind::Behind;
+use crate::certs::WrongCertificate;
 use crate::front::directory::ComputeState;
 use crate::front::{KillHow, SessionFilter};
 use crate::state::{Located, View};
@@ -144,6 +145,37 @@ pub(super) async fn kill(State(desk): At, body: Bytes) -> Answer {
     };
     let killed = desk.behind("end sessions")?.kill(&filter, how).await?;
     Ok(Json(json!({"killed": killed})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DoorChange {
+    open: bool,
+}
+
+pub(super) async fn set_door(State(desk): At, body: Bytes) -> Answer {
+    let DoorChange { open } = read(&body)?;
+    desk.behind("have a front door")?.set_door(open).await?;
+    Ok(Json(json!({"open": open})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsChange {
+    /// What is wrong with the certificate from now on; nothing when it is absent.
+    show: Option<WrongCertificate>,
+    #[serde(default)]
+    rotate: bool,
+}
+
+pub(super) async fn set_tls(State(desk): At, body: Bytes) -> Answer {
+    let TlsChange { show, rotate } = read(&body)?;
+    let behind = desk.behind("have a certificate")?;
+    if rotate {
+        behind.certificates().rotate().map_err(Error::from)?;
+    }
+    behind.certificates().show(show).map_err(Error::from)?;
+    Ok(Json(json!({})))
 }
 
 /// An endpoint as the admin API shows it.

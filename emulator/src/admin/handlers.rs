@@ -93,6 +93,10 @@ pub(super) async fn reset(State(desk): At, body: Bytes) -> Answer {
         if let Some(rules) = &desk.dns {
             rules.clear();
         }
+        if let Ok(behind) = desk.behind("have a front door") {
+            behind.set_door(true).await?;
+            behind.certificates().show(None).map_err(Error::from)?;
+        }
     }
     if !keep.contains(&Part::Tokens) {
         lakebase.tokens.reset();

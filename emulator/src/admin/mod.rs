@@ -100,6 +100,8 @@ pub(crate) async fn serve(listener: TcpListener, desk: Desk) {
         )
         .route("/_emulator/connections", get(computes::connections))
         .route("/_emulator/connections/kill", post(computes::kill))
+        .route("/_emulator/door", post(computes::set_door))
+        .route("/_emulator/tls", post(computes::set_tls))
         .route("/_emulator/shutdown", post(handlers::shutdown))
         .route("/shutdown", post(handlers::shutdown))
         .fallback(handlers::no_route)

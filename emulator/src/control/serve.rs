@@ -203,7 +203,7 @@ async fn one(
         );
         let answer = error.answer(&request_id);
         visit.end(Some(answer.status), "answered", None);
-        return Ok(response(lakebase, answer, &request_id, false));
+        return Ok(response(lakebase, answer, &request_id, Payload::whole));
     };
     let call = Call {
         target,
@@ -218,7 +218,7 @@ async fn one(
     let Some((rule, action, phase)) = verdict.strike else {
         let answer = carry_out(plane, base_url, &call, &request_id).await;
         visit.end(Some(answer.status), "answered", None);
-        return Ok(response(lakebase, answer, &request_id, false));
+        return Ok(response(lakebase, answer, &request_id, Payload::whole));
     };
     let answer = if phase == Phase::After || strike::needs_answer(&action) {
         carry_out(plane, base_url, &call, &request_id).await
@@ -228,11 +228,19 @@ async fn one(
     match strike::ending(action, answer, &request_id, lakebase.clock.now()) {
         Ending::Answer(answer) => {
             visit.end(Some(answer.status), "answered", Some(rule));
-            Ok(response(lakebase, answer, &request_id, false))
+            Ok(response(lakebase, answer, &request_id, Payload::whole))
         }
         Ending::Half(answer) => {
             visit.end(Some(answer.status), "truncated", Some(rule));
-            Ok(response(lakebase, answer, &request_id, true))
+            Ok(response(lakebase, answer, &request_id, |body| {
+                Payload::half(&body)
+            }))
+        }
+        Ending::Slow(answer, over) => {
+            visit.end(Some(answer.status), "slow", Some(rule));
+            Ok(response(lakebase, answer, &request_id, |body| {
+                Payload::slow(body, over)
+            }))
         }
         Ending::Close => {
             visit.end(None, "closed", Some(rule));
@@ -301,15 +309,10 @@ fn response(
     lakebase: &Lakebase,
     answer: Answer,
     request_id: &str,
-    half: bool,
+    payload: impl FnOnce(Vec<u8>) -> Payload,
 ) -> Response<Payload> {
     let whole_length = answer.body.len();
-    let payload = if half {
-        Payload::half(&answer.body)
-    } else {
-        Payload::whole(answer.body)
-    };
-    let mut response = Response::new(payload);
+    let mut response = Response::new(payload(answer.body));
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     let mut put = |name: &'static str, value: String| {

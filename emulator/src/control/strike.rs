@@ -1,7 +1,8 @@
 //! Carries out what a fault rule says about one request.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -9,6 +10,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use tokio::time::{Sleep, sleep};
 
 use super::answer::{Answer, ApiError, usual_code};
 use crate::faults::{Action, RetryAfter};
@@ -21,6 +23,8 @@ pub(crate) enum Ending {
     Answer(Answer),
     /// With the first half of an answer.
     Half(Answer),
+    /// With an answer that comes over this time.
+    Slow(Answer, Duration),
     /// With a FIN and no answer.
     Close,
     /// With an RST and no answer.
@@ -31,7 +35,7 @@ pub(crate) enum Ending {
 
 /// Whether the request is carried out before `action` strikes, in any phase.
 pub(crate) fn needs_answer(action: &Action) -> bool {
-    matches!(action, Action::Truncate {}) || trouble(action).is_some()
+    matches!(action, Action::Truncate {} | Action::Slow { .. }) || trouble(action).is_some()
 }
 
 /// What `action` does to the operation that a request begins.
@@ -93,6 +97,7 @@ pub(crate) fn ending(
             })
         }
         Action::Truncate {} => Ending::Half(carried_out),
+        Action::Slow { ms } => Ending::Slow(carried_out, Duration::from_millis(ms)),
         Action::Hang {} => Ending::Hang,
         Action::Reset {} => Ending::Reset,
         Action::Close {} => Ending::Close,
@@ -100,6 +105,7 @@ pub(crate) fn ending(
         Action::Latency { .. }
         | Action::Refuse {}
         | Action::ExternalAuthorization { .. }
+        | Action::Login { .. }
         | Action::FailOperation { .. }
         | Action::EmptyOperation {}
         | Action::StickOperation {} => Ending::Answer(carried_out),
@@ -155,13 +161,25 @@ pub(crate) fn http_date(moment: Timestamp) -> String {
         .unwrap_or_default()
 }
 
-/// A body that is sent whole, or cut off in the middle.
+/// A body that is sent whole, piece by piece, or cut off in the middle.
 #[derive(Debug)]
 pub(crate) struct Payload {
     left: Option<Bytes>,
+    trickle: Option<Trickle>,
     whole: bool,
     flushed: bool,
 }
+
+/// How a slow body comes.
+#[derive(Debug)]
+struct Trickle {
+    piece: usize,
+    pause: Duration,
+    next: Pin<Box<Sleep>>,
+}
+
+/// Into so many pieces a slow body is cut.
+const PIECES: u32 = 10;
 
 /// The answer was cut off on purpose.
 #[derive(Debug, thiserror::Error)]
@@ -172,14 +190,30 @@ impl Payload {
     pub(crate) fn whole(body: Vec<u8>) -> Self {
         Self {
             left: Some(body.into()),
+            trickle: None,
             whole: true,
             flushed: true,
+        }
+    }
+
+    /// Comes over this time.
+    pub(crate) fn slow(body: Vec<u8>, over: Duration) -> Self {
+        let pause = over / PIECES;
+        let trickle = Trickle {
+            piece: body.len() / PIECES as usize + 1,
+            pause,
+            next: Box::pin(sleep(pause)),
+        };
+        Self {
+            trickle: Some(trickle),
+            ..Self::whole(body)
         }
     }
 
     pub(crate) fn half(body: &[u8]) -> Self {
         Self {
             left: Some(Bytes::copy_from_slice(&body[..body.len() / 2])),
+            trickle: None,
             whole: false,
             flushed: false,
         }
@@ -194,6 +228,16 @@ impl Body for Payload {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        let this = &mut *self;
+        if let (Some(trickle), Some(left)) = (&mut this.trickle, &mut this.left) {
+            ready!(trickle.next.as_mut().poll(context));
+            trickle.next.set(sleep(trickle.pause));
+            let piece = left.split_to(trickle.piece.min(left.len()));
+            if left.is_empty() {
+                this.left = None;
+            }
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
         if let Some(left) = self.left.take() {
             return Poll::Ready(Some(Ok(Frame::data(left))));
         }

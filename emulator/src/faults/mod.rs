@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::{Clock, Error};
 pub(crate) use rule::Subject;
-pub use rule::{Action, Fault, Match, Phase, RetryAfter};
+pub use rule::{Action, Fault, LoginStep, LoginTrouble, Match, Phase, RetryAfter};
 
 /// A rule in force, and what became of it.
 #[derive(Clone, Debug, Serialize)]
@@ -117,7 +117,7 @@ impl Faults {
         for rule in &mut self.rules().list {
             let elsewhere = matches!(
                 rule.fault.action,
-                Action::ExternalAuthorization { .. } | Action::Refuse {}
+                Action::ExternalAuthorization { .. } | Action::Login { .. } | Action::Refuse {}
             );
             if elsewhere || !rule.fault.on.fits(subject) {
                 continue;
@@ -156,6 +156,18 @@ impl Faults {
                 .as_deref()
                 .is_none_or(|endpoint| endpoint == uid || endpoint == name);
             (fits && rule.strikes(now)).then_some(reason)
+        })
+    }
+
+    /// What goes wrong with a login that has come so far, by which rule.
+    pub(crate) fn login_trouble(&self, step: LoginStep) -> Option<(u64, LoginTrouble)> {
+        let now = self.clock.now();
+        self.rules().list.iter_mut().find_map(|rule| {
+            let Action::Login { at, how } = &rule.fault.action else {
+                return None;
+            };
+            let how = how.clone();
+            (*at == step && rule.strikes(now)).then_some((rule.id, how))
         })
     }
 
@@ -358,6 +370,8 @@ mod tests {
             ),
             (Fault::status(500).for_s(f64::NAN), "until_s"),
             (Fault::new(Action::Refuse {}).times(1), "times"),
+            (login("57P0").times(1), "action.how.error.code"),
+            (login("57P03").on("GET", "/"), "match"),
             (Fault::new(Action::Refuse {}).on("GET", "/"), "match"),
             (by_path_and_endpoint, "match.endpoint"),
             (
@@ -368,6 +382,27 @@ mod tests {
             let error = faults.add(fault).unwrap_err().to_string();
             assert!(error.contains(field), "{error}");
         }
+    }
+
+    fn login(code: &str) -> Fault {
+        Fault::new(Action::Login {
+            at: LoginStep::Startup,
+            how: LoginTrouble::Error {
+                code: code.to_owned(),
+                message: "the database system is starting up".to_owned(),
+            },
+        })
+    }
+
+    #[test]
+    fn a_login_goes_wrong_at_its_step_only_and_no_request_does() {
+        let (_, faults) = frozen();
+        let id = faults.add(login("57P03").times(1)).unwrap();
+        assert!(faults.judge(MINT).strike.is_none());
+        assert_eq!(faults.login_trouble(LoginStep::Password), None);
+        let struck = faults.login_trouble(LoginStep::Startup).unwrap();
+        assert_eq!(struck.0, id);
+        assert_eq!(faults.login_trouble(LoginStep::Startup), None);
     }
 
     #[test]

@@ -111,10 +111,67 @@ pub enum Action {
     StickOperation {},
     /// Nobody listens: every connection to the control plane is refused, and those that exist are closed.
     Refuse {},
+    /// The body comes in pieces over this time.
+    Slow {
+        /// In milliseconds.
+        ms: u64,
+    },
+    /// A login goes wrong on its way, for whoever logs in.
+    Login {
+        /// How far it has come.
+        at: LoginStep,
+        /// What goes wrong there.
+        how: LoginTrouble,
+    },
     /// Logins are refused before authentication, as by an IP access list.
     ExternalAuthorization {
         /// Added to the text.
         reason: Option<String>,
+    },
+}
+
+/// How far a login has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginStep {
+    /// The connection is there, and nothing was read.
+    Connected,
+    /// The client asked for TLS and has no answer yet.
+    TlsAsked,
+    /// The client was told to begin with TLS.
+    Tls,
+    /// The start-up packet came.
+    Startup,
+    /// The password came, and was not looked at.
+    Password,
+    /// The client was told that it is in, and nothing else.
+    Authenticated,
+    /// The client was told everything but that the session is ready.
+    Ready,
+}
+
+/// What goes wrong with a login.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum LoginTrouble {
+    /// The connection is reset (RST).
+    Reset,
+    /// The connection is closed without a word.
+    Close,
+    /// Nothing comes any more, and the connection stays open until the rule is gone.
+    Hang,
+    /// It goes on later, in real time.
+    Delay {
+        /// In milliseconds.
+        ms: u64,
+    },
+    /// It ends with this error, of the severity `FATAL`.
+    Error {
+        /// The SQLSTATE, five characters.
+        code: String,
+        /// The text.
+        message: String,
     },
 }
 
@@ -258,6 +315,25 @@ impl Fault {
                 "that of a request",
                 "an endpoint, or empty, for external_authorization",
             )),
+            Action::Login { .. }
+                if http || self.on.endpoint.is_some() || self.phase == Phase::After =>
+            {
+                Err(Error::invalid(
+                    "match or phase",
+                    "given",
+                    "absent for login, which may strike before the client has said anything",
+                ))
+            }
+            Action::Login {
+                how: LoginTrouble::Error { code, .. },
+                ..
+            } if code.len() != 5 || !code.chars().all(|one| one.is_ascii_alphanumeric()) => {
+                Err(Error::invalid(
+                    "action.how.error.code",
+                    format!("{code:?}"),
+                    "an SQLSTATE, such as 57P03",
+                ))
+            }
             Action::Refuse {} if http || self.on.endpoint.is_some() => Err(Error::invalid(
                 "match",
                 "given",
@@ -272,7 +348,9 @@ impl Fault {
                     "absent for refuse, which ends with until_s or when it is deleted",
                 ))
             }
-            Action::ExternalAuthorization { .. } | Action::Refuse {} => Ok(()),
+            Action::ExternalAuthorization { .. } | Action::Login { .. } | Action::Refuse {} => {
+                Ok(())
+            }
             _ if self.on.endpoint.is_some() => Err(Error::invalid(
                 "match.endpoint",
                 "given",

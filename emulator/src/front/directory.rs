@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use lakekey_gateway::{Disturbance, Moment};
+
 /// One endpoint as the front door sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -88,6 +90,10 @@ pub trait Directory: Send + Sync + 'static {
     fn endpoint_by_uid(&self, uid: &str) -> Option<Endpoint>;
     /// An added fault or a branch's youth may make the authorization step refuse: the optional reason to append.
     fn external_refusal(&self, endpoint: &Endpoint) -> Option<Option<String>>;
+    /// What goes wrong on purpose with a login that has come so far.
+    fn disturbance(&self, _moment: Moment) -> Option<Disturbance> {
+        None
+    }
     /// Whether `role` may log in to `endpoint` with `password`.
     fn check_login(
         &self,

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use lakekey_gateway::{Arrival, Fault, FrontDoor, LoginEnd, Password, Refusal, Startup};
+use lakekey_gateway::{
+    Arrival, Disturbance, Fault, FrontDoor, LoginEnd, Moment, Password, Refusal, Startup,
+};
 use tokio::net::UnixStream;
 
 use super::directory::{Endpoint, LoginRefusal, SharedDirectory};
@@ -124,6 +126,10 @@ impl FrontDoor for Door {
 
     fn refusal(&self, fault: &Fault) -> Refusal {
         of_fault(fault)
+    }
+
+    fn disturbance(&self, moment: Moment) -> Option<Disturbance> {
+        self.directory.disturbance(moment)
     }
 
     async fn authorize(&self, arrival: &Arrival, _: &Startup) -> Result<Place, Refusal> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lakekey_gateway::{Gateway, Kill, Limits, PlainPolicy, Session, server_config};
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
@@ -18,6 +18,8 @@ use crate::postgres::{Fleet, PostgresError};
 
 /// How often another network below 127.0.0.0/8 is tried when somebody holds the address.
 const NETWORK_TRIES: u32 = 32;
+/// As the control plane has.
+const BACKLOG: u32 = 1024;
 /// The port that clients dial when they are given nothing but a host; some of them dial no other.
 const USUAL_PORT: u16 = 5432;
 
@@ -107,6 +109,10 @@ pub struct Front {
     address: SocketAddr,
     network: Mutex<Option<[u8; 2]>>,
     listeners: Mutex<JoinSet<io::Result<()>>>,
+    /// Where they listen.
+    listening: Mutex<Vec<SocketAddr>>,
+    /// These addresses while the door is shut, so that no other process takes them.
+    held: Mutex<Vec<TcpSocket>>,
 }
 
 impl std::fmt::Debug for Front {
@@ -156,6 +162,8 @@ impl Front {
             address,
             network: Mutex::new(options.network),
             listeners: Mutex::default(),
+            listening: Mutex::default(),
+            held: Mutex::default(),
         };
         front.serve(v4);
         // Resolvers that answer for *.localhost give ::1 first; a machine without IPv6 has none to offer.
@@ -297,6 +305,40 @@ impl Front {
         Ok(ended)
     }
 
+    /// From now on nobody listens, and all sessions end without a word: connections are refused until
+    /// [`Front::open`]. The ports stay taken meanwhile.
+    ///
+    /// # Errors
+    /// An address cannot be kept; then nobody listens there until it can be taken again.
+    pub async fn shut(&self) -> Result<(), FrontError> {
+        if !locked(&self.held).is_empty() {
+            return Ok(());
+        }
+        let mut listeners = std::mem::take(&mut *locked(&self.listeners));
+        listeners.shutdown().await;
+        let addresses = locked(&self.listening).clone();
+        for address in addresses {
+            let held = hold(address).map_err(|source| FrontError::Listen { address, source })?;
+            locked(&self.held).push(held);
+        }
+        Ok(())
+    }
+
+    /// Listens again.
+    ///
+    /// # Errors
+    /// An address cannot be listened on.
+    pub fn open(&self) -> Result<(), FrontError> {
+        for held in std::mem::take(&mut *locked(&self.held)) {
+            let address = held.local_addr().unwrap_or(self.address);
+            let listener = held
+                .listen(BACKLOG)
+                .map_err(|source| FrontError::Listen { address, source })?;
+            locked(&self.listeners).spawn(Arc::clone(&self.gateway).serve(listener));
+        }
+        Ok(())
+    }
+
     /// Closes the door, and all sessions without a word. Stop the fleet first for a goodbye with 57P01.
     pub async fn shutdown(self) {
         let mut listeners = std::mem::take(&mut *locked(&self.listeners));
@@ -304,6 +346,9 @@ impl Front {
     }
 
     fn serve(&self, listener: TcpListener) {
+        if let Ok(address) = listener.local_addr() {
+            locked(&self.listening).push(address);
+        }
         locked(&self.listeners).spawn(Arc::clone(&self.gateway).serve(listener));
     }
 }
@@ -317,6 +362,17 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, FrontError> {
     TcpListener::bind(address)
         .await
         .map_err(|source| FrontError::Listen { address, source })
+}
+
+fn hold(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 fn some_network() -> [u8; 2] {

@@ -1,8 +1,13 @@
 //! What the front door asks of the state: which endpoint a host is, and who may log in to it.
 
+use std::time::Duration;
+
+use lakekey_gateway::{Disturbance, End, Moment, Refusal};
+
 use super::model::{Branch, Role as KeptRole};
 use super::spec::{AuthMethod, EndpointType};
 use super::{DATABASE_AUDIENCE, Lakebase, Located, WORKSPACE_AUDIENCE, identity, names};
+use crate::faults::{LoginStep, LoginTrouble};
 use crate::front::directory::{
     ComputeState, Directory, Endpoint, LoginRefusal, MadeRole, Role, RoleLogin,
 };
@@ -26,6 +31,43 @@ impl Directory for Lakebase {
 
     fn external_refusal(&self, endpoint: &Endpoint) -> Option<Option<String>> {
         self.faults.external_refusal(&endpoint.uid, &endpoint.name)
+    }
+
+    fn disturbance(&self, moment: Moment) -> Option<Disturbance> {
+        let step = match moment {
+            Moment::Connected => LoginStep::Connected,
+            Moment::TlsAsked => LoginStep::TlsAsked,
+            Moment::Tls => LoginStep::Tls,
+            Moment::Startup => LoginStep::Startup,
+            Moment::Password => LoginStep::Password,
+            Moment::Authenticated => LoginStep::Authenticated,
+            Moment::Ready => LoginStep::Ready,
+        };
+        let (rule, how) = self.faults.login_trouble(step)?;
+        let faults = self.faults.clone();
+        let why = how.clone();
+        let wait = async move {
+            match why {
+                LoginTrouble::Hang => faults.over(rule).await,
+                LoginTrouble::Delay { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
+                _ => {}
+            }
+        };
+        let end = match &how {
+            LoginTrouble::Delay { .. } => None,
+            LoginTrouble::Reset => Some(End::Reset),
+            LoginTrouble::Close | LoginTrouble::Hang => Some(End::Close),
+            LoginTrouble::Error { code, message } => Some(End::Refuse(Refusal::Message {
+                severity: "FATAL".to_owned(),
+                code: code.clone(),
+                message: message.clone(),
+                detail: None,
+            })),
+        };
+        Some(Disturbance {
+            wait: Box::pin(wait),
+            end,
+        })
     }
 
     fn check_login(

@@ -50,7 +50,7 @@ pub(crate) struct Lakebase {
     pub(crate) clock: Arc<Clock>,
     pub(crate) tokens: Tokens,
     pub(crate) journal: Journal,
-    pub(crate) faults: Faults,
+    pub(crate) faults: Arc<Faults>,
     seed: Seed,
     store: Store,
     resources: RwLock<Resources>,
@@ -104,7 +104,7 @@ impl Lakebase {
         add_missing(&mut kept.projects, &seed, clock.now())?;
         store.checkpoint(&kept)?;
         Ok(Self {
-            faults: Faults::new(clock.clone()),
+            faults: Arc::new(Faults::new(clock.clone())),
             journal: Journal::new(clock.clone()),
             tokens: Tokens::with_key(&key)?,
             clock,

@@ -148,13 +148,17 @@ pub(crate) fn drivers(repo: &Repo) -> Result<Vec<PathBuf>> {
 
 /// The class path of the demo's app, compiled, with the jar and what it needs.
 pub(crate) fn demo(repo: &Repo) -> Result<OsString> {
+    app(repo, "xtask/demo/jdbc/pom.xml", &repo.target("java/demo"))
+}
+
+/// The class path of an app, compiled into `build`, with the jar and what it needs.
+pub(crate) fn app(repo: &Repo, pom: &str, build: &Path) -> Result<OsString> {
     installed(repo)?;
-    let build = repo.target("java/demo");
-    child::fetching("building the JDBC app", || {
+    child::fetching("building an app for JDBC", || {
         let mut maven = maven::command(repo);
         maven
             .arg("--file")
-            .arg(repo.path("xtask/demo/jdbc/pom.xml"))
+            .arg(repo.path(pom))
             .arg(format!("-Dlakekey.build={}", build.display()))
             .arg("compile");
         maven

@@ -3,6 +3,7 @@
 
 pub(crate) mod artifacts;
 pub(crate) mod c;
+pub(crate) mod faults;
 pub(crate) mod go;
 pub(crate) mod java;
 pub(crate) mod maven;

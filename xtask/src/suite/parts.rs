@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::count::Reader;
 use crate::repo::Repo;
 use crate::setup::artifacts::Profile;
-use crate::setup::{self, Ready, artifacts, c, java, node, npm, postgres, tools, witness};
+use crate::setup::{self, Ready, artifacts, c, faults, java, node, npm, postgres, tools, witness};
 
 /// One program that runs tests.
 pub(super) struct Step {
@@ -90,6 +90,11 @@ pub(super) const PARTS: &[Part] = &[
         name: "java",
         what: "the jar, on the machine's Java with JNI watched and on Java 25",
         steps: java_package,
+    },
+    Part {
+        name: "faults",
+        what: "every fault in every language, from one table: tests/faults/rows.json",
+        steps: fault_matrix,
     },
 ];
 
@@ -335,6 +340,14 @@ fn c_library(repo: &Repo) -> Result<Vec<Step>> {
         cargo_test(repo, "lakekey-c", &[]),
         tests("lakekey-c-tests"),
     ])
+}
+
+fn fault_matrix(repo: &Repo) -> Result<Vec<Step>> {
+    Ok(vec![Step {
+        label: "fault matrix".to_owned(),
+        command: faults::matrix(repo)?,
+        reader: Reader::Libtest,
+    }])
 }
 
 fn node_test(label: &str, folder: &Path, lakekey: &Path) -> Step {
