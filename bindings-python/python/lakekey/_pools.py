@@ -27,8 +27,11 @@ class NoConnection(LakekeyError, PoolTimeout):
 
 def _told(plan: _Plan, error: PoolTimeout) -> PoolTimeout:
     """The error to raise in place of a bare timeout."""
-    if isinstance(error, NoConnection):
-        return error
+    # psycopg_pool words a wait that was ended early as one that took its whole time.
+    for known in (error, error.__context__):
+        if isinstance(known, NoConnection):
+            known.__context__ = None
+            return known
     return _reason(plan, str(error) or "no connection in time") or error
 
 
