@@ -501,7 +501,14 @@ impl Client {
             Some(_) => deadline.within(&**clock, deadline.left(&**clock) / 3),
             None => deadline,
         };
-        let found = known.get(clock, Age::Renew(age), deadline, resolve).await?;
+        let began = clock.now().boot_ms;
+        let found = known
+            .get(clock, Age::Renew(age), deadline, resolve)
+            .await
+            .map_err(|error| match error.code() {
+                Code::Timeout => resolve::late(host, clock.now().boot_ms.saturating_sub(began)),
+                _ => error,
+            })?;
         Ok(self.0.failed.last(&found.addresses, &**clock))
     }
 

@@ -155,6 +155,20 @@ async fn garbage_and_truncated_answers_are_what_they_say() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_body_comes_whole_and_takes_its_time() {
+    let emulator = control_plane().await;
+    emulator
+        .fault(Fault::new(Action::Slow { ms: 200 }).times(1))
+        .unwrap();
+    let began = Instant::now();
+    let slow = mint(&emulator).send();
+    assert!(began.elapsed() >= Duration::from_millis(150));
+    assert_eq!(slow.status, 200);
+    assert!(slow.json()["token"].is_string(), "{}", slow.body);
+    assert_eq!(last_request(&emulator).outcome, "slow");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn latency_delays_and_hangs_hold_until_they_are_let_go() {
     let emulator = control_plane().await;
     emulator

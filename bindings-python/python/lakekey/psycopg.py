@@ -189,6 +189,9 @@ def _pooled(
     own = inspect.signature(kind.__base__.__init__).parameters.keys() - {"conninfo"}
     options = {name: value for name, value in given.items() if name in own}
     plan = _Plan(target, client, {name: value for name, value in given.items() if name not in own})
+    # A moment less than the pool's own time, whose end would hide what went wrong.
+    waits = float(options.get("timeout", inspect.signature(kind.__base__.__init__).parameters["timeout"].default))
+    plan.budget = max(0.1, waits - min(0.3, waits / 10))
     options.setdefault("max_lifetime", MAX_LIFETIME)
     options.setdefault("check", kind.check_connection)
     telemetry.watch(plan.client)
@@ -262,7 +265,7 @@ async def _aattempt(base: Any, attempt: Attempt, driver: dict[str, Any], before:
 
 def _limit(attempt: Attempt, driver: dict[str, Any]) -> int:
     """Whole seconds, as libpq wants them, and at least its own two; the user's own limit, if it is shorter."""
-    ours = max(2, math.ceil(attempt.timeout))
+    ours = max(2, math.floor(attempt.timeout))
     given = int(driver.get("connect_timeout") or 0)
     return min(ours, given) if given > 0 else ours
 

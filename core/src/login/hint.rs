@@ -102,12 +102,26 @@ fn tls(text: &str) -> String {
         "The server is found by the name that TLS carries: connect by host name, with the address beside it (hostaddr), and with a driver that sends it".to_owned()
     } else if any(&["protocol version", "using ssl", "insecure", "unencrypted"]) {
         "Lakebase takes TLS only: set sslmode=verify-full, and gssencmode=disable where Kerberos is in use".to_owned()
-    } else if any(&["not yet valid", "expired"]) {
+    } else if any(super::OF_DATES) {
         "Compare this machine's clock with the right time; if it is right, the server's certificate is not".to_owned()
-    } else if any(&["host name", "altnames", "hostname", "could not be verified"]) {
+    } else if any(&[
+        "host name",
+        "altnames",
+        "hostname",
+        "could not be verified",
+        "not valid for name",
+    ]) {
         "The certificate is of another name: connect by the endpoint's own host name, and look for a proxy that answers in its place".to_owned()
     } else {
-        "The certificate's authority is not known here: use the system's roots (sslrootcert=system), or the file of your company's authority if a proxy reads the traffic".to_owned()
+        let unsaid = if any(&["certificate verify failed"]) {
+            // All that libpq says, whatever the reason.
+            ". Or it has ended, or this machine's clock is wrong"
+        } else {
+            ""
+        };
+        format!(
+            "The certificate's authority is not known here: use the system's roots (sslrootcert=system), or the file of your company's authority if a proxy reads the traffic{unsaid}"
+        )
     }
 }
 

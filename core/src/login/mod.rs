@@ -16,6 +16,16 @@ pub use kind::{Budget, CONNECT, Kind, PROPAGATION};
 use crate::code::Code;
 use crate::error::Error;
 
+/// What drivers say of a certificate that has ended or has not begun, in lower case.
+const OF_DATES: &[&str] = &[
+    "not yet valid",
+    "not valid yet",
+    "notvalidyet",
+    "notyetvalid",
+    "expired",
+    "validity check failed",
+];
+
 /// What a driver reported, and what else is known of the login.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Report<'a> {
@@ -121,9 +131,7 @@ impl Report<'_> {
 
     fn is_about_dates(&self) -> bool {
         let text = self.text.to_ascii_lowercase();
-        ["not yet valid", "expired", "notvalidyet"]
-            .iter()
-            .any(|part| text.contains(part))
+        OF_DATES.iter().any(|part| text.contains(part))
     }
 
     /// What the server or the driver said, on one line: the server's own words where there are any.

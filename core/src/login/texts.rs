@@ -311,6 +311,8 @@ pub(super) const TEXTS: &[Row] = &[
     row("pkix path", &[], Kind::Tls, JAVA),
     row("sslhandshakeexception", &[], Kind::Tls, JAVA),
     row("could not be verified", &[], Kind::Tls, JAVA),
+    row("tls handshake eof", &[], Kind::ServerGone, RUST),
+    row("early eof", &[], Kind::ServerGone, RUST),
     row("root certificate file", &[], Kind::Tls, LIBPQ),
     row("server does not support ssl", &[], Kind::Tls, LIBPQ),
     row("the server does not support ssl", &[], Kind::Tls, NODE),

@@ -99,6 +99,8 @@ pub struct Machine {
     tried: usize,
     /// The most telling failure since the last wait.
     telling: Option<Kind>,
+    /// What the last wait was for.
+    waited_for: Option<Kind>,
     waits: u32,
     /// The next token is minted for this connect.
     renewed: bool,
@@ -118,6 +120,7 @@ impl Machine {
             address: 0,
             tried: 0,
             telling: None,
+            waited_for: None,
             waits: 0,
             renewed: false,
             cached: false,
@@ -188,7 +191,11 @@ impl Machine {
                 if self.tried < self.addresses {
                     return self.dial(now_ms);
                 }
-                let kind = self.telling.unwrap_or(kind);
+                let mut kind = self.telling.unwrap_or(kind);
+                // The last try had hardly any time: that it timed out says less than what a server said before.
+                if kind == Kind::Tcp && millis(self.left(now_ms)) < SHORTEST_WAIT_MS {
+                    kind = self.waited_for.unwrap_or(kind);
+                }
                 self.again(kind, now_ms, unit)
             }
             kind => self.again(kind, now_ms, unit),
@@ -208,6 +215,7 @@ impl Machine {
             .saturating_mul(1 << self.waits.min(10))
             .min(LONGEST_WAIT_MS);
         self.waits += 1;
+        self.waited_for = Some(kind);
         let wait = share(most, unit).max(SHORTEST_WAIT_MS);
         // The last try comes before the end of the budget and not after it.
         Step::Wait(Duration::from_millis(wait.min(left / 2).max(1)))

@@ -89,6 +89,8 @@ pub struct Plan {
     answered: Option<IpAddr>,
     /// What was said since the last wait.
     told: Vec<Told>,
+    /// And before it.
+    told_before: Vec<Told>,
     /// Why what a login needs could not be had.
     not_ready: Option<Error>,
 }
@@ -127,6 +129,7 @@ impl Client {
             refused: None,
             answered: None,
             told: Vec::new(),
+            told_before: Vec::new(),
             not_ready: None,
         }
     }
@@ -153,7 +156,9 @@ impl Plan {
                 Step::Renew => self.renew().await?,
                 Step::Dial { address, timeout } => return self.attempt(address, timeout),
                 Step::Wait(wait) => {
-                    self.told.clear();
+                    if !self.told.is_empty() {
+                        self.told_before = std::mem::take(&mut self.told);
+                    }
                     self.client.clock().sleep(wait).await;
                     Event::Waited
                 }
@@ -311,6 +316,7 @@ impl Plan {
         let told = self
             .told
             .iter()
+            .chain(&self.told_before)
             .find(|told| told.kind == kind)
             .or_else(|| self.told.last());
         let mut error = match (told, self.not_ready.take()) {

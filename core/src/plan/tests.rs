@@ -238,6 +238,19 @@ fn every_address_is_tried_before_any_wait_and_one_that_hangs_leaves_time_for_the
 }
 
 #[test]
+fn what_a_server_said_is_not_hidden_by_a_last_try_without_time() {
+    let mut full = |at, _, _| {
+        if at < 2_900 {
+            Outcome::Fails(Kind::TooManyConnections, 5)
+        } else {
+            Outcome::Hangs(Kind::Tcp)
+        }
+    };
+    let mut one = world(&mut full);
+    assert_eq!(one.run(firm(3)).1, Err((Kind::TooManyConnections, true)));
+}
+
+#[test]
 fn a_bad_certificate_is_not_hidden_by_another_address_that_is_dead() {
     for bad in [0, 1] {
         let mut dial =

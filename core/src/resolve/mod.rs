@@ -112,15 +112,20 @@ pub async fn resolve(
         .with_source(cause)),
         None => {
             let waited = clock.now().boot_ms.saturating_sub(started.boot_ms);
-            Err(Error::new(
-                Code::ResolveTimeout,
-                format!("the resolver gave no address for {host} within {waited} ms"),
-            )
-            .with_hint(
-                "Check that this machine's DNS server answers; a VPN that is half up often does this",
-            ))
+            Err(late(host, waited))
         }
     }
+}
+
+/// The error of whoever waited so long for the addresses of `host`, by an own look-up or another caller's.
+pub(crate) fn late(host: &str, waited_ms: u64) -> Error {
+    Error::new(
+        Code::ResolveTimeout,
+        format!("the resolver gave no address for {host} within {waited_ms} ms"),
+    )
+    .with_hint(
+        "Check that this machine's DNS server answers; a VPN that is half up often does this",
+    )
 }
 
 async fn ask(

@@ -5,6 +5,7 @@
 mod binaries;
 mod cancel;
 mod client;
+mod disturbed;
 mod doubt;
 mod hosts;
 mod idle;

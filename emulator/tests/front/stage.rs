@@ -13,6 +13,7 @@ use lakekey_emulator::front::directory::{
 };
 use lakekey_emulator::front::{Front, FrontOptions};
 use lakekey_emulator::postgres::{Fleet, Time};
+use lakekey_gateway::{Disturbance, End, Moment};
 use rustix::process::Pid;
 use tokio::sync::watch;
 
@@ -31,6 +32,7 @@ type Login = (Option<String>, String, Option<(String, String)>);
 pub(crate) struct Plane {
     pub(crate) endpoints: Mutex<HashMap<String, Endpoint>>,
     pub(crate) external: Mutex<Option<Reason>>,
+    pub(crate) disturbed: Mutex<Option<(Moment, End)>>,
     pub(crate) states: Mutex<Vec<(String, ComputeState)>>,
     pub(crate) logins: Mutex<Vec<Login>>,
 }
@@ -64,6 +66,15 @@ impl Directory for Plane {
 
     fn external_refusal(&self, _: &Endpoint) -> Option<Option<String>> {
         self.external.lock().unwrap().clone()
+    }
+
+    fn disturbance(&self, moment: Moment) -> Option<Disturbance> {
+        let disturbed = self.disturbed.lock().unwrap().clone();
+        let (_, end) = disturbed.filter(|(at, _)| *at == moment)?;
+        Some(Disturbance {
+            wait: Box::pin(std::future::ready(())),
+            end: Some(end),
+        })
     }
 
     fn check_login(
@@ -180,6 +191,7 @@ impl Stage {
         let plane = Arc::new(Plane {
             endpoints: Mutex::new(endpoints.into_iter().collect()),
             external: Mutex::default(),
+            disturbed: Mutex::default(),
             states: Mutex::default(),
             logins: Mutex::default(),
         });

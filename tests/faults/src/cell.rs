@@ -95,7 +95,7 @@ impl<'a> Column<'a> {
         self.said(&["close"], Instant::now() + HANG)
             .context("to close its pool")?;
         for (name, (least, most)) in &row.counts {
-            let counted = self.stage.counted(name)?;
+            let counted = self.stage.counted(name, self.ttl_s)?;
             if !(least..=most).contains(&&counted) {
                 bail!("{counted} {name}, not {least} to {most}");
             }
