@@ -8,6 +8,7 @@ mod bindings;
 mod codes;
 mod deps;
 mod files;
+mod promises;
 mod readme;
 mod rooms;
 mod secrets;

@@ -12,6 +12,8 @@ enum { LINE = 4096, FIELDS = 8 };
 
 static lk_client *client;
 static PGconn *open;
+// What the session was made with.
+static lk_connect *made;
 static char endpoint[LINE], user[LINE], budget[LINE];
 static unsigned long ttl;
 
@@ -55,9 +57,14 @@ static PGconn *dial(const lk_connect_info *info) {
   return conn;
 }
 
+// Whether the session goes on. libpq looks at its socket when it is told to: once for what was said, once for the end.
+static int alive(void) {
+  return open && PQconsumeInput(open) && PQconsumeInput(open) && PQstatus(open) == CONNECTION_OK;
+}
+
 // Whether the connection is there now; else the failure has been told.
 static int connected(void) {
-  if (open && PQstatus(open) == CONNECTION_OK) return 1;
+  if (alive()) return 1;
   PQfinish(open);
   open = NULL;
   for (int tries = 0;; tries += 1) {
@@ -80,7 +87,8 @@ static int connected(void) {
     lk_connect_get(connect, &info);
     open = dial(&info);
     if (PQstatus(open) == CONNECTION_OK) {
-      lk_connect_free(connect);
+      lk_connect_free(made);
+      made = connect;
       return 1;
     }
     const char *message = PQerrorMessage(open);
@@ -109,15 +117,19 @@ static void query(const char *sql) {
     putchar('\n');
   } else {
     const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    failed("", code ? code : "", "", PQerrorMessage(open));
+    lk_error *err = NULL;
+    lk_connect_explain(made, code, code ? strlen(code) : 0, PQerrorMessage(open), LK_NUL_TERMINATED, &err);
+    failed_by(err);
   }
   PQclear(result);
 }
 
 static void leave(void) {
   PQfinish(open);
+  lk_connect_free(made);
   lk_client_free(client);
   open = NULL;
+  made = NULL;
   client = NULL;
 }
 

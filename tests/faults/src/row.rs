@@ -53,7 +53,8 @@ impl Hosts {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Step {
-    /// Tells the emulator's admin API something. `{endpoint}` stands for the endpoint's name.
+    /// Tells the emulator's admin API something. In the path `{endpoint}` stands for the endpoint's name, in the body `{host}`
+    /// for its host.
     Tell { post: String, body: Value },
     /// Nothing happens for so long: what has gone on by then is known to the driver.
     Pause { s: f64 },

@@ -99,6 +99,8 @@ impl Stage {
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let path = path.replace("{endpoint}", self.endpoint());
+        let host = self.env.get("PGHOST").map_or("", String::as_str);
+        let body: Value = serde_json::from_str(&body.to_string().replace("{host}", host))?;
         let answer = agent()
             .post(format!("{}{path}", self.admin_url))
             .header("authorization", format!("Bearer {}", self.admin_token))

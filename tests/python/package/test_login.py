@@ -137,6 +137,19 @@ def test_a_pool_that_never_had_a_connection_says_at_once_what_will_not_pass(lake
     assert time.monotonic() - began < 20
     assert lakekey.explain(caught.value).kind == "role_missing"
     assert "databricks_create_role('nobody@example.com', 'USER')" in str(caught.value)
+    assert "after 60" not in str(caught.value), "it did not wait so long"
+
+
+def test_a_pool_whose_first_login_hangs_says_so_in_its_own_time(lakebase: Lakebase) -> None:
+    hang = {"action": {"kind": "login", "at": "password", "how": "hang"}}
+    lakebase.emulator.admin("POST", "/faults", hang)
+    began = time.monotonic()
+    with lakekey.psycopg.pool(client=lakebase.client(), min_size=1, timeout=3) as pool:
+        with pytest.raises(psycopg_pool.PoolTimeout) as caught, pool.connection():
+            pass
+        lakebase.clear_faults()
+    assert time.monotonic() - began < 10
+    assert lakekey.explain(caught.value).kind == "tcp", caught.value
 
 
 async def test_an_async_pool_that_never_had_a_connection_says_so_too(lakebase: Lakebase) -> None:
