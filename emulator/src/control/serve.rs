@@ -232,15 +232,12 @@ async fn one(
         }
         Ending::Half(answer) => {
             visit.end(Some(answer.status), "truncated", Some(rule));
-            Ok(response(lakebase, answer, &request_id, |body| {
-                Payload::half(&body)
-            }))
+            Ok(response(lakebase, answer, &request_id, Payload::half))
         }
         Ending::Slow(answer, over) => {
             visit.end(Some(answer.status), "slow", Some(rule));
-            Ok(response(lakebase, answer, &request_id, |body| {
-                Payload::slow(body, over)
-            }))
+            let slow = |body| Payload::slow(body, over);
+            Ok(response(lakebase, answer, &request_id, slow))
         }
         Ending::Close => {
             visit.end(None, "closed", Some(rule));

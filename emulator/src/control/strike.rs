@@ -210,9 +210,10 @@ impl Payload {
         }
     }
 
-    pub(crate) fn half(body: &[u8]) -> Self {
+    pub(crate) fn half(mut body: Vec<u8>) -> Self {
+        body.truncate(body.len() / 2);
         Self {
-            left: Some(Bytes::copy_from_slice(&body[..body.len() / 2])),
+            left: Some(body.into()),
             trickle: None,
             whole: false,
             flushed: false,

@@ -46,7 +46,7 @@ impl<'a> Column<'a> {
     ) -> Result<Column<'a>> {
         let log = folder.join(format!("{}-{}-emulator.log", recipe.name, hosts.mode()));
         let _ = std::fs::remove_file(&log);
-        let stage = Stage::start(lakekey, &["--host-mode", hosts.mode()], log.clone())?;
+        let stage = Stage::start(lakekey, &["--host-mode", hosts.mode()], &log)?;
         let said = folder.join(format!("{}-{}.log", recipe.name, hosts.mode()));
         let _ = std::fs::remove_file(&said);
         Ok(Column {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 
 /// Seven emulators start at once, each with a Postgres.
-const READY_WITHIN: Duration = Duration::from_secs(120);
+const READY_WITHIN: Duration = Duration::from_mins(2);
 /// Making a request of the admin API may suspend or start a Postgres.
 const TOLD_WITHIN: Duration = Duration::from_secs(30);
 /// How long a statement may take to be under way.
@@ -30,14 +30,14 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn start(lakekey: &Path, arguments: &[&str], log: PathBuf) -> Result<Stage> {
+    pub(crate) fn start(lakekey: &Path, arguments: &[&str], log: &Path) -> Result<Stage> {
         let mut command = Command::new(lakekey);
         let mut process = clean(&mut command)
             .args(["emulate", "--parent-pid", &std::process::id().to_string()])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(File::options().create(true).append(true).open(&log)?)
+            .stderr(File::options().create(true).append(true).open(log)?)
             .spawn()
             .with_context(|| format!("{} cannot be started", lakekey.display()))?;
         let stdout = process.stdout.take().context("no output")?;
