@@ -31,7 +31,8 @@ impl Handle {
     ) -> Result<Call<String>> {
         let arguments = object("arguments", arguments)?;
         let timeout = timeout_ms.map(|ms| positive("timeout", ms)).transpose()?;
-        let (method, budget) = (method.to_owned(), timeout.unwrap_or(self.timeout()));
+        let patience = timeout.or_else(|| Postgres::patience(method));
+        let (method, budget) = (method.to_owned(), patience.unwrap_or(self.timeout()));
         self.work(budget, move |client| async move {
             let answer = client.postgres().call(&method, arguments, timeout).await?;
             Ok(answer.to_string())

@@ -15,6 +15,7 @@ mod duration;
 #[cfg(unix)]
 mod emulate;
 mod output;
+mod resources;
 mod session;
 mod token;
 mod url;
@@ -30,8 +31,8 @@ Exit codes:
   2    wrong usage, or a connection string that does not parse
   130  interrupted by Ctrl-C
 
-Secrets: only `lakekey token` prints a token; every other command leaves secrets out unless --with-token or
---show-secrets is given.";
+Secrets: only `lakekey token` prints a token and only `lakekey roles reveal-password` a Postgres password; every other
+command leaves secrets out unless --with-token or --show-secrets is given.";
 
 /// Database credentials that rotate by themselves, for Databricks Lakebase
 #[derive(Debug, Parser)]
@@ -53,6 +54,8 @@ enum Command {
     Auth(auth::AuthArgs),
     /// Read, check and rewrite Postgres connection strings, exactly as libpq reads them
     Conninfo(conninfo::ConninfoArgs),
+    #[command(flatten)]
+    Resources(resources::Asked),
     /// Run a local Lakebase: control plane, TLS front door and a real Postgres
     #[cfg(unix)]
     Emulate(emulate::EmulateArgs),
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Url(args) => url::run(args, &cli.session),
         Command::Auth(args) => auth::run(args, &cli.session),
         Command::Conninfo(args) => conninfo::run(args),
+        Command::Resources(asked) => asked.run(&cli.session),
         #[cfg(unix)]
         Command::Emulate(args) => emulate::run(&args),
     }

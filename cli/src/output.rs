@@ -35,6 +35,8 @@ pub(crate) enum Stop {
     NobodyReads,
     /// Ctrl-C.
     Interrupted,
+    /// The command line asks for what cannot be done as it stands.
+    Usage(Error),
 }
 
 impl From<Error> for Stop {
@@ -61,6 +63,10 @@ pub(crate) fn end(result: Result<ExitCode, Stop>, output: Output) -> ExitCode {
         Ok(code) => code,
         Err(Stop::NobodyReads) => ExitCode::SUCCESS,
         Err(Stop::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(Stop::Usage(error)) => {
+            report(&error, output);
+            ExitCode::from(USAGE)
+        }
         Err(Stop::Failed(error)) => {
             report(&error, output);
             exit_code(&error)
@@ -82,6 +88,12 @@ pub(crate) fn print(text: &str) -> Result<(), Stop> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
+}
+
+/// Says something beside the result.
+pub(crate) fn tell(text: &str) {
+    // When that place is gone there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "lakekey: {}", visible(text));
 }
 
 /// Writes an error where its reader looks. When that place is gone there is nobody to tell.

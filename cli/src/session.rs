@@ -16,6 +16,9 @@ use crate::output::Stop;
 /// A wait that is longer than this is shown.
 const QUIET: Duration = Duration::from_secs(2);
 
+/// Between two lines in a log.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
 /// Options of every command that talks to the workspace.
 #[derive(Debug, Args)]
 pub(crate) struct Session {
@@ -65,6 +68,22 @@ pub(crate) fn wait<T>(
     doing: &str,
     work: impl Future<Output = Result<T>>,
 ) -> std::result::Result<T, Stop> {
+    wait_showing(doing, work, false)
+}
+
+/// The same for what takes minutes: a log is told as well, line by line.
+pub(crate) fn wait_long<T>(
+    doing: &str,
+    work: impl Future<Output = Result<T>>,
+) -> std::result::Result<T, Stop> {
+    wait_showing(doing, work, true)
+}
+
+fn wait_showing<T>(
+    doing: &str,
+    work: impl Future<Output = Result<T>>,
+    in_logs: bool,
+) -> std::result::Result<T, Stop> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -75,7 +94,7 @@ pub(crate) fn wait<T>(
             // First, so that the signal is watched before anything is sent.
             _ = interrupted => Err(Stop::Interrupted),
             done = work => done.map_err(Stop::from),
-            never = show(doing) => match never {},
+            never = show(doing, in_logs) => match never {},
         }
     });
     // A look-up that hangs in the system must not hold up the end of the program.
@@ -84,11 +103,15 @@ pub(crate) fn wait<T>(
 }
 
 /// Counts the seconds on the terminal until dropped.
-async fn show(doing: &str) -> std::convert::Infallible {
-    if !io::stderr().is_terminal() {
+async fn show(doing: &str, in_logs: bool) -> std::convert::Infallible {
+    let terminal = io::stderr().is_terminal();
+    if !terminal && !in_logs {
         return std::future::pending().await;
     }
     tokio::time::sleep(QUIET).await;
+    if !terminal {
+        return lines(doing).await;
+    }
     let _line = Line;
     let mut seconds = QUIET.as_secs();
     loop {
@@ -99,6 +122,16 @@ async fn show(doing: &str) -> std::convert::Infallible {
         );
         tokio::time::sleep(Duration::from_secs(1)).await;
         seconds += 1;
+    }
+}
+
+/// Says every few seconds, in a line of its own, that the wait goes on.
+async fn lines(doing: &str) -> std::convert::Infallible {
+    let mut seconds = QUIET.as_secs();
+    loop {
+        crate::output::tell(&format!("{doing}, {seconds} s"));
+        tokio::time::sleep(BETWEEN_LINES).await;
+        seconds += BETWEEN_LINES.as_secs();
     }
 }
 

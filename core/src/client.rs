@@ -328,6 +328,19 @@ impl Client {
         Deadline::after(self.clock(), timeout.unwrap_or(self.0.options.timeout))
     }
 
+    /// What a call means by this target, or by none: the argument, else the client's own, else what the environment names. No
+    /// I/O.
+    ///
+    /// # Errors
+    /// [`Code::TargetInvalid`] and [`Code::TargetMissing`], as of every call that takes a target.
+    pub fn target(&self, target: Option<&str>) -> Result<Target> {
+        Ok(self.choose(target)?.target)
+    }
+
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.0.options.environment
+    }
+
     pub(crate) fn choose(&self, target: Option<&str>) -> Result<Chosen> {
         target::choose(
             target,

@@ -131,11 +131,37 @@ pub(crate) async fn find(api: &Api, target: &Target, deadline: Deadline) -> Resu
     match target {
         Target::Endpoint(name) => Ok(name.to_string()),
         Target::Branch(..) => read_write_of(api, &target.to_string(), deadline).await,
-        Target::Project(_) => {
-            let branch = only_branch_of(api, &target.to_string(), deadline).await?;
+        Target::Project(id) => {
+            let branch = match only_branch_of(api, &target.to_string(), deadline).await {
+                Err(error) if error.code() == Code::TargetNotFound => {
+                    return Err(perhaps_provisioned(api, id, error, deadline).await);
+                }
+                branch => branch?,
+            };
             read_write_of(api, &branch, deadline).await
         }
         Target::Host(host) => by_host(api, host, deadline).await,
+    }
+}
+
+/// What was not found as a project may be an instance of the older kind, which this identity can see by that name.
+async fn perhaps_provisioned(api: &Api, name: &str, error: Error, deadline: Deadline) -> Error {
+    let call = Call {
+        method: Method::GET,
+        path: &format!("/api/2.0/database/instances/{name}"),
+        query: &[],
+        body: None,
+        deadline,
+        retry: Retry::Once,
+    };
+    match api.call(call).await {
+        Ok(answer) if answer.body.get("name").and_then(Value::as_str) == Some(name) => Error::new(
+            Code::TargetInvalid,
+            format!("{name} is a Provisioned instance, and lakekey connects to Lakebase Autoscaling projects"),
+        )
+        .with_hint("Give a project, a branch or an endpoint of Lakebase Autoscaling; an instance can be upgraded to a project")
+        .with_source(error),
+        _ => error,
     }
 }
 

@@ -35,7 +35,6 @@ impl Roots {
     }
 
     /// Those to verify a database with: of `file` alone if there is one.
-    #[cfg(feature = "tokio-postgres")]
     pub(crate) fn of_database(environment: &Environment, file: Option<PathBuf>) -> Roots {
         Roots {
             instead: match file {

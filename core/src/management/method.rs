@@ -1,5 +1,7 @@
 //! What is known of a method: enough to turn named arguments into one HTTP request. The generated tables are made of it.
 
+use std::time::Duration;
+
 use super::generated::METHODS;
 use super::mask::Mask;
 use crate::code::Code;
@@ -20,6 +22,8 @@ pub(crate) struct Method {
     pub(super) answer: Answer,
     pub(super) creates: Option<Creates>,
     pub(super) mask: Option<&'static Mask>,
+    /// How long it may take where the caller does not say; none for the client's own limit.
+    pub(super) patience: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub(super) enum Verb {
     Put,
     Patch,
     Delete,
+    /// No request: done by calls of other methods.
+    Own,
 }
 
 /// A named argument.

@@ -18,7 +18,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Methods, messages and enums are generated from `core/api`. What is hard about calling them is written here, once for
+//! Methods, messages and enums are generated from `core/api`. A few are lakekey's own ([`own`]): they do by calls of the others
+//! what people write by hand. What is hard about calling them is written here, once for
 //! all languages: which requests may be sent twice ([`send`]), how to wait for an operation ([`operation`]), how to fetch
 //! pages ahead ([`page`]) and what an update changes (`mask`). A binding sends names and JSON through
 //! [`Postgres::call`] and has all of it.
@@ -30,6 +31,7 @@ mod mask;
 mod message;
 mod method;
 mod operation;
+mod own;
 mod page;
 mod polling;
 mod prelude;
@@ -97,6 +99,12 @@ impl Postgres {
         Ok(self.send(method, arguments, timeout).await?.body)
     }
 
+    /// How long a method may take where the caller does not say, if that is longer than the client's own limit: lakekey's
+    /// own methods wait for operations and logins.
+    pub fn patience(method: &str) -> Option<Duration> {
+        Method::named(method).ok()?.patience
+    }
+
     /// The names of all methods.
     pub fn methods() -> impl Iterator<Item = &'static str> {
         METHODS.iter().map(|method| method.name)
@@ -111,6 +119,11 @@ impl fmt::Debug for Postgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Postgres")
     }
+}
+
+/// A span of time as the API has it: `5400s`.
+pub fn duration_text(span: Duration) -> String {
+    wire::seconds(span)
 }
 
 fn bad_argument(name: &str, problem: impl fmt::Display) -> Error {

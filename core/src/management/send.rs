@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::argument::{self, Prepared};
 use super::method::{Answer as Kind, Method, Verb};
+use super::own;
 use super::wire::Timestamp;
 use super::{Object, Postgres};
 use crate::clock::Deadline;
@@ -38,7 +39,11 @@ impl Postgres {
         timeout: Option<Duration>,
     ) -> Result<Sent> {
         let prepared = argument::prepare(method, arguments)?;
-        let deadline = self.client().deadline(timeout);
+        let deadline = self.client().deadline(timeout.or(method.patience));
+        if method.verb == Verb::Own {
+            let body = own::call(self, method, prepared.body, deadline).await?;
+            return Ok(Sent { body });
+        }
         let began = self.client().clock().now().boot_ms;
         let body = loop {
             match self.once(method, &prepared, deadline).await {
@@ -90,6 +95,7 @@ impl Postgres {
                 Verb::Put => Http::PUT,
                 Verb::Patch => Http::PATCH,
                 Verb::Delete => Http::DELETE,
+                Verb::Own => return Err(Error::new(Code::Internal, "a method without a request")),
             },
             path: &prepared.path,
             query: &query,
@@ -172,7 +178,7 @@ fn is_busy(error: &Error) -> bool {
 }
 
 /// Roles and databases that exist are refused with another code than everything else that exists.
-fn is_there_already(error: &Error) -> bool {
+pub(super) fn is_there_already(error: &Error) -> bool {
     matches!(
         error.api_code(),
         Some("ALREADY_EXISTS" | "RESOURCE_ALREADY_EXISTS")

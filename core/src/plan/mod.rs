@@ -18,6 +18,7 @@
 //! ```
 
 mod ask;
+mod dial;
 mod machine;
 
 use std::net::IpAddr;

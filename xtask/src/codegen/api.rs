@@ -55,8 +55,13 @@ pub(crate) struct Method {
     pub(crate) operation: Option<Operation>,
     /// The field of the answer that holds a page's items.
     pub(crate) items: Option<String>,
+    /// None for lakekey's own.
+    #[serde(default)]
     pub(crate) since: String,
+    #[serde(default)]
     pub(crate) stage: Stage,
+    /// How long it may take where the caller does not say; none for the client's own limit.
+    pub(crate) patience_s: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -67,11 +72,14 @@ pub(crate) enum Verb {
     Put,
     Patch,
     Delete,
+    /// No request: lakekey does it by calls of other methods.
+    Own,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Stage {
+    #[default]
     Ga,
     PublicBeta,
     PrivatePreview,
@@ -87,6 +95,8 @@ pub(crate) struct Parameter {
     pub(crate) kind: Kind,
     #[serde(default)]
     pub(crate) required: bool,
+    /// What it does, where its name alone does not say.
+    pub(crate) doc: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -117,6 +127,8 @@ pub(crate) struct Operation {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Message {
     pub(crate) name: String,
+    /// What it is, where the SDK has none of that name.
+    pub(crate) doc: Option<String>,
     pub(crate) since: String,
     pub(crate) fields: Vec<Field>,
 }
@@ -164,7 +176,11 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn read(repo: &Repo) -> Result<Api> {
         let mut services = Vec::new();
-        for file in ["core/api/postgres.json", "core/api/permissions.json"] {
+        for file in [
+            "core/api/postgres.json",
+            "core/api/permissions.json",
+            "core/api/own.json",
+        ] {
             let text = fs::read_to_string(repo.path(file))
                 .with_context(|| format!("cannot read {file}"))?;
             services.push(Service::parse(&text).with_context(|| file.to_owned())?);
@@ -179,6 +195,7 @@ impl Api {
                 name: GET_EXISTING.to_owned(),
                 kind: Kind::Bool,
                 required: false,
+                doc: None,
             });
         }
         let api = Api { services };
@@ -315,6 +332,7 @@ impl Resource {
             .filter_map(|field| field.since.as_deref());
         self.methods
             .iter()
+            .filter(|method| method.verb != Verb::Own)
             .map(|method| method.since.as_str())
             .chain(self.messages.iter().map(|message| message.since.as_str()))
             .chain(self.enums.iter().map(|one| one.since.as_str()))
@@ -324,16 +342,30 @@ impl Resource {
 
     /// Messages and enums that its fields have, and that are another resource's.
     pub(crate) fn foreign(&self) -> BTreeSet<&str> {
-        let own = |name: &str| {
-            self.messages.iter().any(|one| one.name == name)
-                || self.enums.iter().any(|one| one.name == name)
-        };
         self.messages
             .iter()
             .flat_map(|message| &message.fields)
             .filter_map(|field| field.kind.named())
-            .filter(|name| !own(name))
+            .filter(|name| !self.owns(name))
             .collect()
+    }
+
+    /// The same, with those of its methods.
+    pub(crate) fn all_foreign(&self) -> BTreeSet<&str> {
+        let mut all = self.foreign();
+        for method in &self.methods {
+            all.extend(method.messages().filter(|name| !self.owns(name)));
+            if let Some(Body::Fields { fields }) = &method.body {
+                let named = fields.iter().filter_map(|field| field.kind.named());
+                all.extend(named.filter(|name| !self.owns(name)));
+            }
+        }
+        all
+    }
+
+    fn owns(&self, name: &str) -> bool {
+        self.messages.iter().any(|one| one.name == name)
+            || self.enums.iter().any(|one| one.name == name)
     }
 }
 
@@ -373,6 +405,10 @@ impl Method {
     }
 
     fn check(&self) -> Result<()> {
+        ensure!(
+            self.since.is_empty() == (self.verb == Verb::Own),
+            "methods of the service say since when they are there, and no others do"
+        );
         ensure!(
             self.path.starts_with('/') && self.path.matches('{').count() <= 1,
             "the path {} is not understood",

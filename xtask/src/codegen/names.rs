@@ -1,6 +1,6 @@
 //! Names and sentences, as the languages write them.
 
-use super::api::{Method, Stage};
+use super::api::{Method, Stage, Verb};
 
 /// `create_branch` -> `CreateBranch`.
 pub(crate) fn camel(name: &str) -> String {
@@ -68,6 +68,9 @@ fn common_words(name: &str, values: &[String]) -> usize {
 
 /// What a method is for, and how settled it is.
 pub(crate) fn sentence(method: &Method) -> String {
+    if method.verb == Verb::Own {
+        return format!("{}.", method.doc);
+    }
     let stage = match method.stage {
         Stage::Ga => "",
         Stage::PublicBeta => "; in public beta",

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::api::{Enum, Field};
+use super::api::{Body, Enum, Field, Message, Method};
 
 /// One line: what it is, and who sets it.
 pub(crate) fn note(field: &Field) -> String {
@@ -36,8 +36,29 @@ pub(crate) fn since(one: &Enum) -> String {
     text
 }
 
-/// What an argument does that may be left out.
-pub(crate) fn option_note(name: &str) -> &'static str {
+/// What a message is.
+pub(crate) fn about(message: &Message) -> String {
+    match &message.doc {
+        Some(doc) => doc.clone(),
+        None => format!("Since {} of the SDK.", message.since),
+    }
+}
+
+/// What an argument of this name does that may be left out.
+pub(crate) fn option_note<'a>(method: &'a Method, name: &str) -> &'a str {
+    let fields = match &method.body {
+        Some(Body::Fields { fields }) => fields.as_slice(),
+        _ => &[],
+    };
+    let told = fields
+        .iter()
+        .chain(&method.query)
+        .find(|parameter| parameter.name == name)
+        .and_then(|parameter| parameter.doc.as_deref());
+    told.unwrap_or_else(|| known_note(name))
+}
+
+fn known_note(name: &str) -> &'static str {
     match name {
         "replace_existing" => {
             "Changes a resource of this id that is there already, in place of failing."

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::api::{Api, Body, EMPTY, Message, Method, Parameter, Resource};
 use super::kind::Kind;
 use super::names::sentence;
-use super::notes::{note, option_note, since};
+use super::notes::{about, note, option_note, since};
 use super::rust::MARK;
 
 /// Where the files go.
@@ -128,8 +128,9 @@ fn uses(resource: &Resource, kind: &Kind) -> bool {
 fn message(out: &mut String, one: &Message) {
     let _ = write!(
         out,
-        "\n\nclass {}(Message):\n    \"\"\"Since {} of the SDK.\"\"\"\n",
-        one.name, one.since
+        "\n\nclass {}(Message):\n    \"\"\"{}\"\"\"\n",
+        one.name,
+        about(one)
     );
     let kinds = kinds(one);
     if !kinds.is_empty() {
@@ -345,7 +346,7 @@ fn method(out: &mut String, api: &Api, method: &Method, asynchronous: bool) {
         out.push('\n');
     }
     for (name, _) in &optional {
-        let _ = write!(out, "\n        ``{name}``: {}", option_note(name));
+        let _ = write!(out, "\n        ``{name}``: {}", option_note(method, name));
     }
     let end = if optional.is_empty() {
         "\"\"\""

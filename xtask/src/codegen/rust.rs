@@ -12,7 +12,7 @@ use super::api::{
 use super::kind::Kind;
 use super::mask::Mask;
 use super::names::{camel, constant, sentence, variants};
-use super::notes::{note, option_note, since};
+use super::notes::{about, note, option_note, since};
 
 /// Where the files go.
 pub(crate) const FOLDER: &str = "core/src/management/generated";
@@ -32,7 +32,7 @@ pub(crate) fn resource(api: &Api, service: &Service, resource: &Resource) -> Res
         "//! {}\n//!\n//! {}\n\n{}",
         resource.doc, MARK, "use crate::management::prelude::*;\n"
     );
-    for name in resource.foreign() {
+    for name in resource.all_foreign() {
         let _ = writeln!(out, "use super::{};", named(name));
     }
     for one in &resource.enums {
@@ -116,8 +116,8 @@ fn open_enum(out: &mut String, one: &Enum) {
 fn message(out: &mut String, one: &Message) {
     let _ = write!(
         out,
-        "\nmessage! {{\n    /// Since {} of the SDK.\n    {} {{\n",
-        one.since,
+        "\nmessage! {{\n    /// {}\n    {} {{\n",
+        about(one),
         named(&one.name)
     );
     for field in &one.fields {
@@ -281,7 +281,7 @@ fn setters(out: &mut String, api: &Api, method: &Method) {
         let _ = write!(
             out,
             "\n/// {}\npub fn {name}(self, {name}: {}) -> Self {{\n    self.set(\"{name}\", {})\n}}\n",
-            option_note(name),
+            option_note(method, name),
             argument(&option.kind),
             sent(name, &option.kind)
         );
@@ -365,9 +365,13 @@ fn statics(
         }
         _ => "None".to_owned(),
     };
+    let patience = match method.patience_s {
+        Some(seconds) => format!("Some(Duration::from_secs({seconds}))"),
+        None => "None".to_owned(),
+    };
     let _ = write!(
         out,
-        "\npub(super) static {}: Method = Method {{ name: \"{}\", verb: Verb::{:?}, base: \"{}\", path: \"{}\", form: \"{}\", query: &[{query}], body: {body}, answer: {answer}, creates: {creates}, mask: {mask} }};\n",
+        "\npub(super) static {}: Method = Method {{ name: \"{}\", verb: Verb::{:?}, base: \"{}\", path: \"{}\", form: \"{}\", query: &[{query}], body: {body}, answer: {answer}, creates: {creates}, mask: {mask}, patience: {patience} }};\n",
         constant(&method.name),
         method.name,
         method.verb,

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::api::{Api, Body, EMPTY, Message, Method, Parameter, Resource};
 use super::kind::Kind;
 use super::names::{lower_camel, sentence};
-use super::notes::{note, option_note, since};
+use super::notes::{about, note, option_note, since};
 use super::rust::MARK;
 
 /// Where the files go.
@@ -48,8 +48,8 @@ pub(crate) fn resource(api: &Api, resource: &Resource) -> String {
 
 fn message(one: &Message) -> String {
     let mut out = format!(
-        "/** Since {} of the SDK. */\nexport interface {} {{\n",
-        one.since,
+        "/** {} */\nexport interface {} {{\n",
+        about(one),
         named(&one.name)
     );
     for field in &one.fields {
@@ -230,7 +230,7 @@ fn method(out: &mut String, api: &Api, method: &Method) {
             out,
             "   * @param options.{} {}",
             lower_camel(&one.name),
-            option_note(&one.name)
+            option_note(method, &one.name)
         );
     }
     let _ = write!(

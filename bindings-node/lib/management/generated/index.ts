@@ -15,3 +15,4 @@ export type * from "./cdf.js";
 export type * from "./credential.js";
 export type * from "./operation.js";
 export type * from "./permission.js";
+export type * from "./convenience.js";

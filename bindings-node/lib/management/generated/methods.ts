@@ -6,21 +6,25 @@ import type { Kind } from "../../options.js";
 import type { CallOptions, Operation } from "../service.js";
 import type {
   AccessControlRequest,
+  AddedRole,
   Branch,
   Catalog,
   CdfConfig,
   CdfStatus,
+  CiBranch,
   DataApi,
   Database,
   DatabaseCredential,
   Endpoint,
   GetPermissionLevelsResponse,
+  Login,
   ObjectPermissions,
   OperationRecord,
   Project,
   RequestedClaims,
   RevealRolePasswordResponse,
   Role,
+  RoleIdentityType,
   Snapshot,
   SnapshotSchedule,
   SyncedTable,
@@ -33,6 +37,44 @@ export abstract class Methods {
   protected abstract begun<T>(method: string, args: object, options: CallOptions | undefined, kinds: Record<string, Kind>): Promise<Operation<T>>;
 
   protected abstract pages<T>(method: string, items: string, args: object, options: CallOptions | undefined, kinds: Record<string, Kind>): AsyncGenerator<T, void, undefined>;
+
+  /**
+   * Let an identity log in to a branch, unless it may already; with the SQL that says the same.
+   * @param options.target The branch; default: what the environment names.
+   * @param options.roleId The id of the role; default: made from the identity.
+   * @param options.database The database that the grants are for; default: `databricks_postgres`.
+   * @param options.schema The schema that the grants are for; default: `public`.
+   * @param options.write Whether the grants let it write as well.
+   * @param options.dryRun Says the SQL, and creates nothing.
+   */
+  addRole(identity: string, identityType: RoleIdentityType, options?: CallOptions & {
+    target?: string | undefined;
+    roleId?: string | undefined;
+    database?: string | undefined;
+    schema?: string | undefined;
+    write?: boolean | undefined;
+    dryRun?: boolean | undefined;
+  }): Promise<AddedRole> {
+    return this.one("add_role", { identity, identity_type: identityType, target: options?.target, role_id: options?.roleId, database: options?.database, schema: options?.schema, write: options?.write, dry_run: options?.dryRun }, options, { target: "string", roleId: "string", database: "string", schema: "string", write: "boolean", dryRun: "boolean" });
+  }
+
+  /**
+   * A branch for one run of tests, made with an end or found, and ready for logins.
+   * @param options.target The project, or the branch to begin with; default: what the environment names.
+   * @param options.branchId The branch's id; default: made of what the CI system says of this job.
+   * @param options.ttl How long the branch lives; default: two hours.
+   * @param options.database The database to log in to; default: `PGDATABASE`, else `databricks_postgres`.
+   * @param options.user The Postgres role to log in as; default: `PGUSER`, else the identity itself.
+   */
+  branchForCi(options?: CallOptions & {
+    target?: string | undefined;
+    branchId?: string | undefined;
+    ttl?: string | undefined;
+    database?: string | undefined;
+    user?: string | undefined;
+  }): Promise<CiBranch> {
+    return this.one("branch_for_ci", { target: options?.target, branch_id: options?.branchId, ttl: options?.ttl, database: options?.database, user: options?.user }, options, { target: "string", branchId: "string", ttl: "string", database: "string", user: "string" });
+  }
 
   /**
    * Branch a project from a branch, LSN, time or snapshot. Since 0.81.0 of the SDK.
@@ -225,6 +267,16 @@ export abstract class Methods {
    */
   deleteSyncedTable(name: string, options?: CallOptions): Promise<Operation<void>> {
     return this.begun("delete_synced_table", { name }, options, {});
+  }
+
+  /**
+   * The endpoint that a target means: of a branch the read-write one.
+   * @param options.target A project, a branch, an endpoint or a host; default: what the environment names.
+   */
+  findEndpoint(options?: CallOptions & {
+    target?: string | undefined;
+  }): Promise<Endpoint> {
+    return this.one("find_endpoint", { target: options?.target }, options, { target: "string" });
   }
 
   /**
@@ -447,6 +499,13 @@ export abstract class Methods {
   }
 
   /**
+   * Delete a branch for good and make it anew from its source. Its hosts are new ones.
+   */
+  resetBranch(name: string, confirm: string, options?: CallOptions): Promise<Branch> {
+    return this.one("reset_branch", { name, confirm }, options, {});
+  }
+
+  /**
    * Read the native password of a role. Since 0.156.0 of the SDK; of no published stage.
    */
   revealRolePassword(name: string, options?: CallOptions): Promise<RevealRolePasswordResponse> {
@@ -549,5 +608,26 @@ export abstract class Methods {
     updateMask?: string | string[] | undefined;
   }): Promise<Operation<SnapshotSchedule>> {
     return this.begun("update_snapshot_schedule", { name, snapshot_schedule: snapshotSchedule, update_mask: options?.updateMask }, options, { updateMask: "any" });
+  }
+
+  /**
+   * Wait until a login works, by logging in.
+   * @param options.target A project, a branch, an endpoint or a host; default: what the environment names.
+   * @param options.database The database to log in to; default: `PGDATABASE`, else `databricks_postgres`.
+   * @param options.user The Postgres role to log in as; default: `PGUSER`, else the identity itself.
+   */
+  waitForLogin(options?: CallOptions & {
+    target?: string | undefined;
+    database?: string | undefined;
+    user?: string | undefined;
+  }): Promise<Login> {
+    return this.one("wait_for_login", { target: options?.target, database: options?.database, user: options?.user }, options, { target: "string", database: "string", user: "string" });
+  }
+
+  /**
+   * Wait until a synced table has its rows.
+   */
+  waitSyncedTable(name: string, options?: CallOptions): Promise<SyncedTable> {
+    return this.one("wait_synced_table", { name }, options, {});
   }
 }

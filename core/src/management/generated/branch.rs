@@ -237,6 +237,7 @@ pub(super) static CREATE_BRANCH: Method = Method {
         id: Some("branch_id"),
     }),
     mask: None,
+    patience: None,
 };
 
 pub(super) static DELETE_BRANCH: Method = Method {
@@ -250,6 +251,7 @@ pub(super) static DELETE_BRANCH: Method = Method {
     answer: Answer::Operation,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static GET_BRANCH: Method = Method {
@@ -263,6 +265,7 @@ pub(super) static GET_BRANCH: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static LIST_BRANCHES: Method = Method {
@@ -280,6 +283,7 @@ pub(super) static LIST_BRANCHES: Method = Method {
     answer: Answer::Page("branches"),
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static UNDELETE_BRANCH: Method = Method {
@@ -293,6 +297,7 @@ pub(super) static UNDELETE_BRANCH: Method = Method {
     answer: Answer::Operation,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static UPDATE_BRANCH: Method = Method {
@@ -327,4 +332,5 @@ pub(super) static UPDATE_BRANCH: Method = Method {
             "update_time",
         ],
     }),
+    patience: None,
 };

@@ -102,6 +102,7 @@ pub(super) static CREATE_CATALOG: Method = Method {
         id: Some("catalog_id"),
     }),
     mask: None,
+    patience: None,
 };
 
 pub(super) static DELETE_CATALOG: Method = Method {
@@ -115,6 +116,7 @@ pub(super) static DELETE_CATALOG: Method = Method {
     answer: Answer::Operation,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static GET_CATALOG: Method = Method {
@@ -128,4 +130,5 @@ pub(super) static GET_CATALOG: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };

@@ -181,6 +181,7 @@ pub(super) static CREATE_CDF_CONFIG: Method = Method {
         id: Some("cdf_config_id"),
     }),
     mask: None,
+    patience: None,
 };
 
 pub(super) static DELETE_CDF_CONFIG: Method = Method {
@@ -194,6 +195,7 @@ pub(super) static DELETE_CDF_CONFIG: Method = Method {
     answer: Answer::Operation,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static GET_CDF_CONFIG: Method = Method {
@@ -207,6 +209,7 @@ pub(super) static GET_CDF_CONFIG: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static GET_CDF_STATUS: Method = Method {
@@ -220,6 +223,7 @@ pub(super) static GET_CDF_STATUS: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static LIST_CDF_CONFIGS: Method = Method {
@@ -236,6 +240,7 @@ pub(super) static LIST_CDF_CONFIGS: Method = Method {
     answer: Answer::Page("cdf_configs"),
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static LIST_CDF_STATUSES: Method = Method {
@@ -252,4 +257,5 @@ pub(super) static LIST_CDF_STATUSES: Method = Method {
     answer: Answer::Page("cdf_statuses"),
     creates: None,
     mask: None,
+    patience: None,
 };

@@ -87,4 +87,5 @@ pub(super) static GENERATE_DATABASE_CREDENTIAL: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };

@@ -147,6 +147,7 @@ pub(super) static CREATE_DATA_API: Method = Method {
         id: None,
     }),
     mask: None,
+    patience: None,
 };
 
 pub(super) static DELETE_DATA_API: Method = Method {
@@ -160,6 +161,7 @@ pub(super) static DELETE_DATA_API: Method = Method {
     answer: Answer::Operation,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static GET_DATA_API: Method = Method {
@@ -173,6 +175,7 @@ pub(super) static GET_DATA_API: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static UPDATE_DATA_API: Method = Method {
@@ -211,4 +214,5 @@ pub(super) static UPDATE_DATA_API: Method = Method {
         ],
         fixed: &["create_time", "name", "parent", "status", "update_time"],
     }),
+    patience: None,
 };

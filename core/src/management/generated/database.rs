@@ -161,6 +161,7 @@ pub(super) static CREATE_DATABASE: Method = Method {
         id: Some("database_id"),
     }),
     mask: None,
+    patience: None,
 };
 
 pub(super) static DELETE_DATABASE: Method = Method {
@@ -174,6 +175,7 @@ pub(super) static DELETE_DATABASE: Method = Method {
     answer: Answer::Operation,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static GET_DATABASE: Method = Method {
@@ -187,6 +189,7 @@ pub(super) static GET_DATABASE: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static LIST_DATABASES: Method = Method {
@@ -203,6 +206,7 @@ pub(super) static LIST_DATABASES: Method = Method {
     answer: Answer::Page("databases"),
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static UPDATE_DATABASE: Method = Method {
@@ -229,4 +233,5 @@ pub(super) static UPDATE_DATABASE: Method = Method {
             "update_time",
         ],
     }),
+    patience: None,
 };

@@ -277,6 +277,7 @@ pub(super) static CREATE_ENDPOINT: Method = Method {
         id: Some("endpoint_id"),
     }),
     mask: None,
+    patience: None,
 };
 
 pub(super) static DELETE_ENDPOINT: Method = Method {
@@ -290,6 +291,7 @@ pub(super) static DELETE_ENDPOINT: Method = Method {
     answer: Answer::Operation,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static GET_ENDPOINT: Method = Method {
@@ -303,6 +305,7 @@ pub(super) static GET_ENDPOINT: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static LIST_ENDPOINTS: Method = Method {
@@ -319,6 +322,7 @@ pub(super) static LIST_ENDPOINTS: Method = Method {
     answer: Answer::Page("endpoints"),
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static UPDATE_ENDPOINT: Method = Method {
@@ -365,4 +369,5 @@ pub(super) static UPDATE_ENDPOINT: Method = Method {
             "update_time",
         ],
     }),
+    patience: None,
 };

@@ -5,6 +5,7 @@
 mod branch;
 mod catalog;
 mod cdf;
+mod convenience;
 mod credential;
 mod data_api;
 mod database;
@@ -19,6 +20,7 @@ mod synced_table;
 pub use branch::*;
 pub use catalog::*;
 pub use cdf::*;
+pub use convenience::*;
 pub use credential::*;
 pub use data_api::*;
 pub use database::*;
@@ -33,7 +35,9 @@ pub use synced_table::*;
 use crate::management::method::Method;
 
 /// All methods, by name.
-pub(super) static METHODS: [&Method; 56] = [
+pub(super) static METHODS: [&Method; 62] = [
+    &ADD_ROLE,
+    &BRANCH_FOR_CI,
     &CREATE_BRANCH,
     &CREATE_CATALOG,
     &CREATE_CDF_CONFIG,
@@ -54,6 +58,7 @@ pub(super) static METHODS: [&Method; 56] = [
     &DELETE_ROLE,
     &DELETE_SNAPSHOT,
     &DELETE_SYNCED_TABLE,
+    &FIND_ENDPOINT,
     &GENERATE_DATABASE_CREDENTIAL,
     &GET_BRANCH,
     &GET_CATALOG,
@@ -78,6 +83,7 @@ pub(super) static METHODS: [&Method; 56] = [
     &LIST_PROJECTS,
     &LIST_ROLES,
     &LIST_SNAPSHOTS,
+    &RESET_BRANCH,
     &REVEAL_ROLE_PASSWORD,
     &SET_PROJECT_PERMISSIONS,
     &UNDELETE_BRANCH,
@@ -90,4 +96,6 @@ pub(super) static METHODS: [&Method; 56] = [
     &UPDATE_PROJECT_PERMISSIONS,
     &UPDATE_ROLE,
     &UPDATE_SNAPSHOT_SCHEDULE,
+    &WAIT_FOR_LOGIN,
+    &WAIT_SYNCED_TABLE,
 ];

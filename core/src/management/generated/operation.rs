@@ -139,4 +139,5 @@ pub(super) static GET_OPERATION: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };

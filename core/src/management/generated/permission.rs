@@ -133,6 +133,7 @@ pub(super) static GET_PROJECT_PERMISSION_LEVELS: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static GET_PROJECT_PERMISSIONS: Method = Method {
@@ -146,6 +147,7 @@ pub(super) static GET_PROJECT_PERMISSIONS: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static SET_PROJECT_PERMISSIONS: Method = Method {
@@ -159,6 +161,7 @@ pub(super) static SET_PROJECT_PERMISSIONS: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static UPDATE_PROJECT_PERMISSIONS: Method = Method {
@@ -172,4 +175,5 @@ pub(super) static UPDATE_PROJECT_PERMISSIONS: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };

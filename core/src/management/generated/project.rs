@@ -244,6 +244,7 @@ pub(super) static CREATE_PROJECT: Method = Method {
         id: Some("project_id"),
     }),
     mask: None,
+    patience: None,
 };
 
 pub(super) static DELETE_PROJECT: Method = Method {
@@ -257,6 +258,7 @@ pub(super) static DELETE_PROJECT: Method = Method {
     answer: Answer::Operation,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static GET_PROJECT: Method = Method {
@@ -270,6 +272,7 @@ pub(super) static GET_PROJECT: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static LIST_PROJECTS: Method = Method {
@@ -287,6 +290,7 @@ pub(super) static LIST_PROJECTS: Method = Method {
     answer: Answer::Page("projects"),
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static UNDELETE_PROJECT: Method = Method {
@@ -300,6 +304,7 @@ pub(super) static UNDELETE_PROJECT: Method = Method {
     answer: Answer::Operation,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static UPDATE_PROJECT: Method = Method {
@@ -360,4 +365,5 @@ pub(super) static UPDATE_PROJECT: Method = Method {
             "update_time",
         ],
     }),
+    patience: None,
 };

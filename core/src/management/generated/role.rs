@@ -227,6 +227,7 @@ pub(super) static CREATE_ROLE: Method = Method {
         id: Some("role_id"),
     }),
     mask: None,
+    patience: None,
 };
 
 pub(super) static DELETE_ROLE: Method = Method {
@@ -240,6 +241,7 @@ pub(super) static DELETE_ROLE: Method = Method {
     answer: Answer::Operation,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static GET_ROLE: Method = Method {
@@ -253,6 +255,7 @@ pub(super) static GET_ROLE: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static LIST_ROLES: Method = Method {
@@ -269,6 +272,7 @@ pub(super) static LIST_ROLES: Method = Method {
     answer: Answer::Page("roles"),
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static REVEAL_ROLE_PASSWORD: Method = Method {
@@ -282,6 +286,7 @@ pub(super) static REVEAL_ROLE_PASSWORD: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static UPDATE_ROLE: Method = Method {
@@ -316,4 +321,5 @@ pub(super) static UPDATE_ROLE: Method = Method {
             "update_time",
         ],
     }),
+    patience: None,
 };

@@ -244,6 +244,7 @@ pub(super) static CREATE_SNAPSHOT: Method = Method {
         id: Some("snapshot_id"),
     }),
     mask: None,
+    patience: None,
 };
 
 pub(super) static DELETE_SNAPSHOT: Method = Method {
@@ -257,6 +258,7 @@ pub(super) static DELETE_SNAPSHOT: Method = Method {
     answer: Answer::Operation,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static GET_SNAPSHOT: Method = Method {
@@ -270,6 +272,7 @@ pub(super) static GET_SNAPSHOT: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static GET_SNAPSHOT_SCHEDULE: Method = Method {
@@ -283,6 +286,7 @@ pub(super) static GET_SNAPSHOT_SCHEDULE: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static LIST_SNAPSHOTS: Method = Method {
@@ -299,6 +303,7 @@ pub(super) static LIST_SNAPSHOTS: Method = Method {
     answer: Answer::Page("snapshots"),
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static UPDATE_SNAPSHOT_SCHEDULE: Method = Method {
@@ -315,4 +320,5 @@ pub(super) static UPDATE_SNAPSHOT_SCHEDULE: Method = Method {
         paths: &[("schedule", &["schedule"])],
         fixed: &["name"],
     }),
+    patience: None,
 };

@@ -287,6 +287,7 @@ pub(super) static CREATE_SYNCED_TABLE: Method = Method {
         id: Some("synced_table_id"),
     }),
     mask: None,
+    patience: None,
 };
 
 pub(super) static DELETE_SYNCED_TABLE: Method = Method {
@@ -300,6 +301,7 @@ pub(super) static DELETE_SYNCED_TABLE: Method = Method {
     answer: Answer::Operation,
     creates: None,
     mask: None,
+    patience: None,
 };
 
 pub(super) static GET_SYNCED_TABLE: Method = Method {
@@ -313,4 +315,5 @@ pub(super) static GET_SYNCED_TABLE: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
+    patience: None,
 };

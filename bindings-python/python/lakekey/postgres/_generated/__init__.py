@@ -129,10 +129,16 @@ from ._permission import (
     PermissionLevel,
     PermissionsDescription,
 )
+from ._convenience import (
+    AddedRole,
+    CiBranch,
+    Login,
+)
 
 __all__ = [
     "AccessControlRequest",
     "AccessControlResponse",
+    "AddedRole",
     "Branch",
     "BranchOperationMetadata",
     "BranchSpec",
@@ -146,6 +152,7 @@ __all__ = [
     "CdfConfigOperationMetadata",
     "CdfState",
     "CdfStatus",
+    "CiBranch",
     "DailySchedule",
     "DataApi",
     "DataApiDataApiSpec",
@@ -181,6 +188,7 @@ __all__ = [
     "ListProjectsResponse",
     "ListRolesResponse",
     "ListSnapshotsResponse",
+    "Login",
     "MonthlySchedule",
     "NewPipelineSpec",
     "NewPipelineSpecPipelineChannel",

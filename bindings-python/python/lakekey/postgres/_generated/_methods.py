@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 from .._mask import paths_of
 from .._message import DURATION
 from . import (
+    AddedRole,
     Branch,
     Catalog,
     CdfConfig,
     CdfStatus,
+    CiBranch,
     DataApi,
     Database,
     DatabaseCredential,
     Endpoint,
     GetPermissionLevelsResponse,
+    Login,
     ObjectPermissions,
     Project,
     RevealRolePasswordResponse,
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     from .._mask import Mask
     from .._message import M
     from .._operation import Operation
-    from . import AccessControlRequest, RequestedClaims
+    from . import AccessControlRequest, RequestedClaims, RoleIdentityType
 
     Seconds = float | timedelta
 
@@ -52,6 +55,67 @@ class Methods:
         def _pages(
             self, kind: type[M], method: str, items: str, arguments: dict[str, Any], timeout: Seconds | None
         ) -> Iterator[M]: ...
+
+    def add_role(
+        self,
+        identity: str,
+        identity_type: RoleIdentityType,
+        *,
+        target: str | None = None,
+        role_id: str | None = None,
+        database: str | None = None,
+        schema: str | None = None,
+        write: bool | None = None,
+        dry_run: bool | None = None,
+        timeout: Seconds | None = None,
+    ) -> AddedRole:
+        """Let an identity log in to a branch, unless it may already; with the SQL that says the same.
+
+        ``target``: The branch; default: what the environment names.
+        ``role_id``: The id of the role; default: made from the identity.
+        ``database``: The database that the grants are for; default: `databricks_postgres`.
+        ``schema``: The schema that the grants are for; default: `public`.
+        ``write``: Whether the grants let it write as well.
+        ``dry_run``: Says the SQL, and creates nothing.
+        """
+        arguments = {
+            "identity": identity,
+            "identity_type": identity_type,
+            "target": target,
+            "role_id": role_id,
+            "database": database,
+            "schema": schema,
+            "write": write,
+            "dry_run": dry_run,
+        }
+        return self._message(AddedRole, "add_role", arguments, timeout)
+
+    def branch_for_ci(
+        self,
+        *,
+        target: str | None = None,
+        branch_id: str | None = None,
+        ttl: Seconds | None = None,
+        database: str | None = None,
+        user: str | None = None,
+        timeout: Seconds | None = None,
+    ) -> CiBranch:
+        """A branch for one run of tests, made with an end or found, and ready for logins.
+
+        ``target``: The project, or the branch to begin with; default: what the environment names.
+        ``branch_id``: The branch's id; default: made of what the CI system says of this job.
+        ``ttl``: How long the branch lives; default: two hours.
+        ``database``: The database to log in to; default: `PGDATABASE`, else `databricks_postgres`.
+        ``user``: The Postgres role to log in as; default: `PGUSER`, else the identity itself.
+        """
+        arguments = {
+            "target": target,
+            "branch_id": branch_id,
+            "ttl": DURATION.encode(ttl),
+            "database": database,
+            "user": user,
+        }
+        return self._message(CiBranch, "branch_for_ci", arguments, timeout)
 
     def create_branch(
         self,
@@ -286,6 +350,13 @@ class Methods:
         """Delete a synced table. Since 0.106.0 of the SDK."""
         return self._operation(None, "delete_synced_table", {"name": name}, timeout)
 
+    def find_endpoint(self, *, target: str | None = None, timeout: Seconds | None = None) -> Endpoint:
+        """The endpoint that a target means: of a branch the read-write one.
+
+        ``target``: A project, a branch, an endpoint or a host; default: what the environment names.
+        """
+        return self._message(Endpoint, "find_endpoint", {"target": target}, timeout)
+
     def generate_database_credential(
         self,
         endpoint: str,
@@ -498,6 +569,10 @@ class Methods:
         arguments = {"parent": parent, "page_size": page_size, "page_token": page_token}
         return self._pages(Snapshot, "list_snapshots", "snapshots", arguments, timeout)
 
+    def reset_branch(self, name: str, confirm: str, *, timeout: Seconds | None = None) -> Branch:
+        """Delete a branch for good and make it anew from its source. Its hosts are new ones."""
+        return self._message(Branch, "reset_branch", {"name": name, "confirm": confirm}, timeout)
+
     def reveal_role_password(self, name: str, *, timeout: Seconds | None = None) -> RevealRolePasswordResponse:
         """Read the native password of a role. Since 0.156.0 of the SDK; of no published stage."""
         return self._message(RevealRolePasswordResponse, "reveal_role_password", {"name": name}, timeout)
@@ -598,3 +673,23 @@ class Methods:
         """
         arguments = {"name": name, "snapshot_schedule": snapshot_schedule, "update_mask": paths_of(update_mask)}
         return self._operation(SnapshotSchedule, "update_snapshot_schedule", arguments, timeout)
+
+    def wait_for_login(
+        self,
+        *,
+        target: str | None = None,
+        database: str | None = None,
+        user: str | None = None,
+        timeout: Seconds | None = None,
+    ) -> Login:
+        """Wait until a login works, by logging in.
+
+        ``target``: A project, a branch, an endpoint or a host; default: what the environment names.
+        ``database``: The database to log in to; default: `PGDATABASE`, else `databricks_postgres`.
+        ``user``: The Postgres role to log in as; default: `PGUSER`, else the identity itself.
+        """
+        return self._message(Login, "wait_for_login", {"target": target, "database": database, "user": user}, timeout)
+
+    def wait_synced_table(self, name: str, *, timeout: Seconds | None = None) -> SyncedTable:
+        """Wait until a synced table has its rows."""
+        return self._message(SyncedTable, "wait_synced_table", {"name": name}, timeout)
