@@ -60,6 +60,8 @@ enum Verb {
     Undelete,
     Wait,
     RevealPassword,
+    Reset,
+    ForCi,
 }
 
 impl Verb {
@@ -73,6 +75,8 @@ impl Verb {
             Verb::Undelete => "undelete",
             Verb::Wait => "wait",
             Verb::RevealPassword => "reveal-password",
+            Verb::Reset => "reset",
+            Verb::ForCi => "ci",
         }
     }
 
@@ -86,6 +90,8 @@ impl Verb {
             Verb::Undelete => "Bring back what was deleted",
             Verb::Wait => "Wait until it is ready",
             Verb::RevealPassword => "Print its Postgres password",
+            Verb::Reset => "Delete one for good, and make it anew from its source",
+            Verb::ForCi => "Make one for a run of tests, or find it, and wait until a login works",
         }
     }
 
@@ -122,7 +128,11 @@ impl Resource {
         let mut command = Command::new(verb.name())
             .about(verb.about())
             .after_help(self.examples);
-        if verb != Verb::List {
+        if verb == Verb::ForCi {
+            command = command.arg(Arg::new(NAME).value_name("TARGET").help(
+                "The project, or the branch to begin with; default: what the environment names",
+            ));
+        } else if verb != Verb::List {
             command = command.arg(
                 Arg::new(NAME)
                     .required(true)
@@ -155,7 +165,7 @@ impl Resource {
                     .help("Paths to change; default: what is set"),
             );
         }
-        if verb == Verb::Delete {
+        if matches!(verb, Verb::Delete | Verb::Reset) {
             command = command.arg(
                 Arg::new(YES)
                     .long(YES)
@@ -172,7 +182,7 @@ impl Resource {
                     .help("Do not wait; print the operation's name"),
             );
         }
-        if verb.takes_long() || verb == Verb::Wait {
+        if verb.takes_long() || matches!(verb, Verb::Wait | Verb::Reset | Verb::ForCi) {
             command = command.arg(
                 Arg::new(WAIT_FOR)
                     .long(WAIT_FOR)
@@ -219,8 +229,10 @@ impl Asked {
         given.copied().unwrap_or_default()
     }
 
+    /// What was given; nothing where the verb has no such argument.
     fn text(&self, name: &str) -> Option<&str> {
-        self.matches.get_one::<String>(name).map(String::as_str)
+        let given = self.matches.try_get_one::<String>(name).ok().flatten();
+        given.map(String::as_str)
     }
 
     fn flag(&self, name: &str) -> bool {

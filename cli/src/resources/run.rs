@@ -29,6 +29,8 @@ pub(super) fn run(asked: &Asked, session: &Session) -> Result<ExitCode, Stop> {
         Verb::Undelete => job.undelete()?,
         Verb::Wait => job.wait()?,
         Verb::RevealPassword => job.reveal()?,
+        Verb::Reset => job.reset()?,
+        Verb::ForCi => job.for_ci()?,
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -124,8 +126,10 @@ impl Job<'_> {
     }
 
     fn body(&self) -> Result<Object, Stop> {
-        let writes = matches!(self.asked.verb, Verb::Create | Verb::Update);
-        let Some(from) = self.asked.text(BODY).filter(|_| writes) else {
+        if !matches!(self.asked.verb, Verb::Create | Verb::Update) {
+            return Ok(Object::new());
+        }
+        let Some(from) = self.asked.text(BODY) else {
             return Ok(Object::new());
         };
         let unread = |problem: String| {
@@ -271,15 +275,34 @@ impl Job<'_> {
             })
     }
 
+    fn reset(&self) -> Result<String, Stop> {
+        let name = self.name()?;
+        if !self.asked.flag(YES) {
+            confirm::confirm("deleted for good and made anew", &name)?;
+        }
+        let mut arguments = named(&name);
+        arguments.insert("confirm".to_owned(), name.into());
+        self.own("waiting for the branch", "reset_branch", arguments)
+    }
+
+    fn for_ci(&self) -> Result<String, Stop> {
+        let (_, mut arguments) = self.given("")?;
+        if let Some(target) = self.asked.text(NAME) {
+            arguments.insert("target".to_owned(), target.into());
+        }
+        self.own("waiting for a login", "branch_for_ci", arguments)
+    }
+
+    /// Calls a method of lakekey's own, which waits by itself.
+    fn own(&self, doing: &str, method: &str, arguments: Object) -> Result<String, Stop> {
+        let work = self.postgres.call(method, arguments, Some(self.wait_for()));
+        Ok(self.one(&session::wait_long(doing, work)?))
+    }
+
     fn wait(&self) -> Result<String, Stop> {
         let name = self.name()?;
         if self.asked.resource.one == "synced_table" {
-            let limit = self.wait_for();
-            let work = self
-                .postgres
-                .call("wait_synced_table", named(&name), Some(limit));
-            let found = session::wait_long("waiting for its rows", work)?;
-            return Ok(self.one(&found));
+            return self.own("waiting for its rows", "wait_synced_table", named(&name));
         }
         let key = match self.asked.resource.place {
             Place::Operation => "name",

@@ -2,7 +2,9 @@
 //!
 //! A new kind of resource, or a new field, is a line here; nothing else knows one kind from another.
 
-use super::Verb::{Create, Delete, Get, List, RevealPassword, Undelete, Update, Wait};
+use super::Verb::{
+    Create, Delete, ForCi, Get, List, Reset, RevealPassword, Undelete, Update, Wait,
+};
 use super::field::Goes::{Beside, Into};
 use super::field::{Field, Kind};
 use super::{Column, Place, Resource};
@@ -53,7 +55,7 @@ Examples:
         one: "branch",
         about: "Branches: a copy of a database at a moment, with a life of its own",
         place: Place::Below(&["projects", "branches"]),
-        verbs: &[List, Get, Create, Update, Delete, Undelete, Wait],
+        verbs: &[List, Get, Create, Update, Delete, Undelete, Wait, Reset, ForCi],
         columns: &[
             Column("NAME", "name"),
             Column("STATE", "status.current_state"),
@@ -72,6 +74,34 @@ Examples:
             Field { flag: "expires", goes: Into("spec.expire_time"), kind: Kind::Time, verbs: &[Create, Update], help: "Delete it then" },
             Field { flag: "no-expiry", goes: Into("spec.no_expiry"), kind: Kind::Switch, verbs: &[Create, Update], help: "Keep it until it is deleted" },
             Field { flag: "protected", goes: Into("spec.is_protected"), kind: Kind::Bool, verbs: &[Create, Update], help: "Whether deleting it is refused" },
+            Field {
+                flag: "id",
+                goes: Beside("branch_id"),
+                kind: Kind::Text,
+                verbs: &[ForCi],
+                help: "Its id; default: made of what the CI system says of this job",
+            },
+            Field {
+                flag: "ttl",
+                goes: Beside("ttl"),
+                kind: Kind::Span,
+                verbs: &[ForCi],
+                help: "Delete it after so long; default: two hours",
+            },
+            Field {
+                flag: "database",
+                goes: Beside("database"),
+                kind: Kind::Text,
+                verbs: &[ForCi],
+                help: "The database to log in to",
+            },
+            Field {
+                flag: "user",
+                goes: Beside("user"),
+                kind: Kind::Text,
+                verbs: &[ForCi],
+                help: "The Postgres role to log in as",
+            },
             PURGE,
             DELETED,
             REPLACE,
@@ -83,6 +113,8 @@ Examples:
   lakekey branches create shop.ci-42 --ttl 2h
   lakekey branches create shop.before --source shop.production --at 2026-01-02T03:04:05Z --no-expiry
   lakekey branches create shop.ci-42 --ttl 2h --get-existing --output json | jq -r .name
+  lakekey branches ci shop --ttl 1h --output json | jq -r .login.uri
+  lakekey branches reset shop.dev                 its data is that of its source again
   lakekey branches delete shop.ci-42 --yes",
     },
     Resource {

@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[3]
 TABLE: dict[str, Any] = json.loads((ROOT / "tests/management/calls.json").read_text())
 API = [
     method
-    for file in ("postgres", "permissions")
+    for file in ("postgres", "permissions", "own")
     for resource in json.loads((ROOT / f"core/api/{file}.json").read_text())["resources"]
     for method in resource["methods"]
 ]

@@ -60,8 +60,8 @@ pub(crate) struct Method {
     pub(crate) since: String,
     #[serde(default)]
     pub(crate) stage: Stage,
-    /// How long it may take where the caller does not say; none for the client's own limit.
-    pub(crate) patience_s: Option<u64>,
+    /// How many minutes it may take where the caller does not say; none for the client's own limit.
+    pub(crate) patience_min: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

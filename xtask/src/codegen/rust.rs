@@ -365,8 +365,8 @@ fn statics(
         }
         _ => "None".to_owned(),
     };
-    let patience = match method.patience_s {
-        Some(seconds) => format!("Some(Duration::from_secs({seconds}))"),
+    let patience = match method.patience_min {
+        Some(minutes) => format!("Some(Duration::from_mins({minutes}))"),
         None => "None".to_owned(),
     };
     let _ = write!(

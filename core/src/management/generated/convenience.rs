@@ -219,7 +219,7 @@ pub(super) static ADD_ROLE: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
-    patience: Some(Duration::from_secs(300)),
+    patience: Some(Duration::from_mins(5)),
 };
 
 pub(super) static BRANCH_FOR_CI: Method = Method {
@@ -239,7 +239,7 @@ pub(super) static BRANCH_FOR_CI: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
-    patience: Some(Duration::from_secs(300)),
+    patience: Some(Duration::from_mins(5)),
 };
 
 pub(super) static FIND_ENDPOINT: Method = Method {
@@ -270,7 +270,7 @@ pub(super) static RESET_BRANCH: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
-    patience: Some(Duration::from_secs(600)),
+    patience: Some(Duration::from_mins(10)),
 };
 
 pub(super) static WAIT_FOR_LOGIN: Method = Method {
@@ -288,7 +288,7 @@ pub(super) static WAIT_FOR_LOGIN: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
-    patience: Some(Duration::from_secs(120)),
+    patience: Some(Duration::from_mins(2)),
 };
 
 pub(super) static WAIT_SYNCED_TABLE: Method = Method {
@@ -302,5 +302,5 @@ pub(super) static WAIT_SYNCED_TABLE: Method = Method {
     answer: Answer::Message,
     creates: None,
     mask: None,
-    patience: Some(Duration::from_secs(1200)),
+    patience: Some(Duration::from_mins(20)),
 };

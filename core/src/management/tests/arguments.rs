@@ -268,5 +268,9 @@ async fn permissions_are_of_a_project() {
 fn methods_are_found_by_their_names() {
     let names: Vec<&str> = Postgres::methods().collect();
     assert!(names.is_sorted(), "they are looked up by halves");
-    assert_eq!(names.len(), 52 + 4);
+    assert_eq!(
+        names.len(),
+        52 + 4 + 6,
+        "the service's, of permissions, lakekey's own"
+    );
 }

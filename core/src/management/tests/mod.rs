@@ -7,6 +7,7 @@ mod lists;
 mod lost;
 mod messages;
 mod operations;
+mod own;
 
 use std::future::Future;
 use std::sync::Arc;
