@@ -66,8 +66,17 @@ typedef struct lk_credential lk_credential;
 // What went wrong.
 typedef struct lk_error lk_error;
 
+// What an error means for a login.
+typedef struct lk_explanation lk_explanation;
+
+// A connect under way.
+typedef struct lk_plan lk_plan;
+
 // A text that must not be seen, such as a token. Wiped from memory when it is freed.
 typedef struct lk_secret lk_secret;
+
+// What was counted in this process, and its last events.
+typedef struct lk_stats lk_stats;
 
 // Where a token callback puts its answer. Good until the callback returns.
 typedef struct lk_token_answer lk_token_answer;
@@ -158,6 +167,8 @@ typedef struct {
   uint32_t reserved;
   // What may end the wait; NULL for nothing.
   const lk_cancel *cancel;
+  // With lk_client_plan: how long the whole connect may take, waits and all attempts included. The usual are 30 s.
+  uint64_t budget_ms;
 } lk_connect_request;
 
 // The facts of one login. The texts and arrays belong to it.
@@ -179,8 +190,12 @@ typedef struct {
   const char *password;
   // 1 if the token was there already, so that a refused login earns a fresh one, else 0.
   uint32_t cached;
-  // Zero.
-  uint32_t reserved;
+  // 1 for the first attempt of an lk_plan; 0 if it is of none.
+  uint32_t number;
+  // How long dial and login may take together; 0 if it is of no lk_plan.
+  uint64_t timeout_ms;
+  // The address to dial, which is among the keywords too; NULL where the name has to do, or if it is of no lk_plan.
+  const char *address;
 } lk_connect_info;
 
 // Which credential is wanted.
@@ -245,6 +260,10 @@ typedef struct {
   const char *details;
   // The kind of trouble if it is about a login, such as `role_missing`, or NULL.
   const char *login_kind;
+  // What happened in this process before it, oldest first, each with its time. No secrets.
+  const char *const *events;
+  // How many events there are.
+  size_t events_count;
 } lk_error_info;
 
 // One log record. Its texts are good until the callback returns.
@@ -269,6 +288,22 @@ typedef struct {
 // lakekey.
 typedef void (*lk_log_callback)(void *data, const lk_log_record *record);
 
+// What an error means for a login. The texts belong to the explanation.
+typedef struct {
+  // Set it to sizeof the struct.
+  size_t struct_size;
+  // The kind of trouble, such as `role_missing` or `endpoint_waking`; `unknown` for what is not known.
+  const char *kind;
+  // For how long another try is worth it: `never`, `once`, `short`, `wake`, `connect` or `branch`.
+  const char *budget;
+  // The likeliest fix, or NULL.
+  const char *hint;
+  // 1 if another try may succeed, else 0.
+  uint32_t retry;
+  // 1 if the token has to be given to lk_client_invalidate first, else 0.
+  uint32_t invalidate;
+} lk_explanation_info;
+
 // How a call of the management API is waited for.
 typedef struct {
   // Set it to sizeof the struct.
@@ -278,6 +313,61 @@ typedef struct {
   // What may end the wait; NULL for nothing.
   const lk_cancel *cancel;
 } lk_wait_options;
+
+// Gets the next attempt: `status` is LK_OK and `connect` the attempt, or it is the number of `error`. Both are yours to
+// free; the other one is NULL. Called once, on a thread of lakekey's, which it must not block; it may call lakekey.
+typedef void (*lk_plan_callback)(void *data, lk_status status, lk_connect *connect, lk_error *error);
+
+// One count.
+typedef struct {
+  // What was counted: `mints`, `cache_hits`, `waits`, `logins`, ...; with a label `failures` and `mint_failures` by the
+  // slug of the error, `login_failures` by the kind of trouble.
+  const char *name;
+  // Which of them, or NULL. What never happened has no count.
+  const char *label;
+  // How often.
+  uint64_t value;
+} lk_count;
+
+// A distribution of durations or ages.
+typedef struct {
+  // Its name, ending with the unit: `mint_ms`, `wait_ms`, `connect_ms`, `token_age_s`.
+  const char *name;
+  // The upper bound of each bucket but the last, itself included.
+  const uint64_t *bounds;
+  // How many values are in each bucket.
+  const uint64_t *counts;
+  // How many buckets there are.
+  size_t buckets;
+  // How many values there are.
+  uint64_t count;
+  // What they add up to.
+  uint64_t sum;
+} lk_histogram;
+
+// What was counted. The texts and arrays belong to the lk_stats.
+typedef struct {
+  // Set it to sizeof the struct.
+  size_t struct_size;
+  // The counts.
+  const lk_count *counts;
+  // How many there are.
+  size_t counts_count;
+  // The distributions.
+  const lk_histogram *histograms;
+  // How many there are.
+  size_t histograms_count;
+  // The last events of this process, oldest first, each with its time.
+  const char *const *events;
+  // How many there are.
+  size_t events_count;
+  // The workspace's clock minus this machine's, if `clock_skew_known` is 1.
+  int64_t clock_skew_ms;
+  // 1 once an answer of the workspace told its time, else 0.
+  uint32_t clock_skew_known;
+  // Zero.
+  uint32_t reserved;
+} lk_stats_info;
 
 // It succeeded.
 #define LK_OK 0
@@ -531,22 +621,20 @@ lk_status lk_log_sink(uint32_t level,
 // Hands over the log records that have come since the last call that waited.
 lk_status lk_log_flush(void);
 
-// Whether the server refused the token: then `refuses` becomes 1, else 0. A token from the cache is then to be
-// invalidated, and a fresh one is worth one more try. `text` is what the server said; `sqlstate` may be NULL.
-lk_status lk_login_refuses_token(const char *sqlstate,
-                                 size_t sqlstate_len,
-                                 const char *text,
-                                 size_t text_len,
-                                 uint32_t *refuses);
+// What a login that failed means. `text` is what the driver said, whole; `code` is the SQLSTATE, the system's name of
+// the error such as `ECONNREFUSED`, or the slug of an lk_error, and may be NULL. No request.
+lk_status lk_explain(const char *code,
+                     size_t code_len,
+                     const char *text,
+                     size_t text_len,
+                     lk_explanation **out,
+                     lk_error **err);
 
-// The error for a login that was refused, with the likeliest fix first. It always fails: it returns the error's code, and
-// gives the error. `text` is what the server said; `sqlstate` may be NULL.
-lk_status lk_connect_explain(const lk_connect *connect,
-                             const char *sqlstate,
-                             size_t sqlstate_len,
-                             const char *text,
-                             size_t text_len,
-                             lk_error **err);
+// The facts of an explanation.
+lk_status lk_explanation_get(const lk_explanation *explanation, lk_explanation_info *info);
+
+// Frees an explanation.
+lk_status lk_explanation_free(lk_explanation *explanation);
 
 // Calls a method of the management API by its name there, such as `create_branch`. `arguments` is a JSON object: what
 // stands in the path, what stands in the query, and the resource under its own name; NULL for none. The answer's JSON
@@ -569,6 +657,41 @@ lk_status lk_wait_operation(const lk_client *client,
                             lk_secret **out,
                             lk_error **err);
 
+// Begins a connect: it says what to dial, and after each failed login whether and what to dial next. Waits between the
+// tries, one fresh token for a refused one, other addresses and questions to the workspace happen in lk_plan_next. No
+// request yet; its budget runs from here. `request` may be NULL.
+lk_status lk_client_plan(const lk_client *client, const lk_connect_request *request, lk_plan **out, lk_error **err);
+
+// The next attempt, after what became of the last one; it waits where that is worth it. `text` is what libpq said of
+// the last one, NULL before the first; `sqlstate` may be NULL. The attempt is for one address and has its time in
+// lk_connect_info, and as libpq's `connect_timeout`. It fails when another try is not worth it or the budget is over;
+// that error is the one to show. For failed logins only: what ran in a session is never tried again. For one thread at
+// a time.
+lk_status lk_plan_next(const lk_plan *plan,
+                       const char *sqlstate,
+                       size_t sqlstate_len,
+                       const char *text,
+                       size_t text_len,
+                       lk_connect **out,
+                       lk_error **err);
+
+// As lk_plan_next for programs that must not wait, such as those that drive PQconnectPoll from a loop of events: it
+// returns at once and the callback is told later, unless this fails.
+lk_status lk_plan_next_async(const lk_plan *plan,
+                             const char *sqlstate,
+                             size_t sqlstate_len,
+                             const char *text,
+                             size_t text_len,
+                             lk_plan_callback callback,
+                             void *data,
+                             lk_error **err);
+
+// Tells that the last attempt succeeded: it is counted.
+lk_status lk_plan_connected(const lk_plan *plan);
+
+// Ends a connect; what it gave stays good. A callback that is due still comes.
+lk_status lk_plan_free(lk_plan *plan);
+
 // Answers a token callback. `expires_at_ms` is the token's end in milliseconds since 1970, or 0 if that is not known.
 // The token is copied. Given twice, the last one counts.
 lk_status lk_token_answer_set(lk_token_answer *answer, const char *token, size_t token_len, uint64_t expires_at_ms);
@@ -578,6 +701,25 @@ lk_status lk_secret_get(const lk_secret *secret, const char **data, size_t *len)
 
 // Wipes a secret.
 lk_status lk_secret_free(lk_secret *secret);
+
+// What was counted in this process since it began, or since its fork, over all its clients, and the last events. No
+// secrets. No request.
+lk_status lk_client_stats(const lk_client *client, lk_stats **out, lk_error **err);
+
+// What was counted, as arrays.
+lk_status lk_stats_get(const lk_stats *stats, lk_stats_info *info);
+
+// One count by its name, and by its label where it has one, else NULL. What never happened is 0; a name that is not
+// counted is refused with LK_CONFIG_INVALID.
+lk_status lk_stats_count(const lk_stats *stats,
+                         const char *name,
+                         size_t name_len,
+                         const char *label,
+                         size_t label_len,
+                         uint64_t *value);
+
+// Frees what was counted.
+lk_status lk_stats_free(lk_stats *stats);
 
 // The version of the library that was loaded; compared with LK_ABI_VERSION by lk_check.
 uint32_t lk_abi_version(void);

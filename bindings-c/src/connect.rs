@@ -4,6 +4,7 @@ use std::ffi::{CString, c_char};
 use std::mem::size_of;
 
 use lakekey_ffi::plain::{ConnectParams, ConnectRequest};
+use lakekey_ffi::plan::Attempt;
 use lakekey_ffi::{CancelHandle, Result};
 
 use crate::boundary::{Out, run, tell};
@@ -36,8 +37,12 @@ pub struct lk_connect_info {
     pub password: *const c_char,
     /// 1 if the token was there already, so that a refused login earns a fresh one, else 0.
     pub cached: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// 1 for the first attempt of an lk_plan; 0 if it is of none.
+    pub number: u32,
+    /// How long dial and login may take together; 0 if it is of no lk_plan.
+    pub timeout_ms: u64,
+    /// The address to dial, which is among the keywords too; NULL where the name has to do, or if it is of no lk_plan.
+    pub address: *const c_char,
 }
 
 // SAFETY: the size comes first, then numbers and pointers.
@@ -53,6 +58,9 @@ pub(crate) struct Connect {
     user: CString,
     subject: Option<CString>,
     cached: bool,
+    number: u32,
+    timeout_ms: u64,
+    address: Option<CString>,
     keywords: Vec<*const c_char>,
     values: Vec<*const c_char>,
 }
@@ -82,13 +90,26 @@ impl Connect {
             user: shown(params.user),
             subject: params.subject.map(shown),
             cached: params.cached,
+            number: 0,
+            timeout_ms: 0,
+            address: None,
         }))
     }
 
-    /// The role to log in as, and the identity in the token.
-    pub(crate) fn who(&self) -> (String, Option<String>) {
-        let text = |text: &CString| text.to_string_lossy().into_owned();
-        (text(&self.user), self.subject.as_ref().map(text))
+    /// One attempt of a plan, for C to hold.
+    pub(crate) fn of_attempt(attempt: Attempt) -> Result<*mut lk_connect> {
+        let (number, timeout_ms) = (attempt.number, attempt.timeout_ms);
+        let address = attempt.address.map(shown);
+        let mut connect = Connect::new(ConnectParams {
+            pairs: attempt.pairs,
+            password: attempt.password,
+            cached: attempt.cached,
+            user: attempt.user,
+            subject: attempt.subject,
+            conninfo: attempt.conninfo,
+        })?;
+        (connect.number, connect.timeout_ms, connect.address) = (number, timeout_ms, address);
+        object::put(Object::Connect(connect))
     }
 
     fn info(&self) -> lk_connect_info {
@@ -101,31 +122,36 @@ impl Connect {
             subject: or_null(self.subject.as_ref()),
             password: self.password.as_ptr(),
             cached: self.cached.into(),
-            reserved: 0,
+            number: self.number,
+            timeout_ms: self.timeout_ms,
+            address: or_null(self.address.as_ref()),
         }
     }
 }
 
 /// A request as C gave it.
-struct Asked {
-    request: ConnectRequest,
-    cancel: CancelHandle,
+pub(crate) struct Asked {
+    pub(crate) request: ConnectRequest,
+    pub(crate) cancel: CancelHandle,
+    pub(crate) budget_ms: Option<u64>,
 }
 
 /// # Safety
 /// The caller's part.
-unsafe fn asked(request: *const lk_connect_request) -> Result<Asked> {
+pub(crate) unsafe fn asked(request: *const lk_connect_request) -> Result<Asked> {
     // SAFETY: the caller's part.
     let Some(given) = (unsafe { options::read(request) })? else {
         return Ok(Asked {
             request: ConnectRequest::default(),
             cancel: CancelHandle::new(),
+            budget_ms: None,
         });
     };
     Ok(Asked {
         // SAFETY: the caller's part.
         request: unsafe { given.plain() }?,
         cancel: options::cancel(given.cancel)?,
+        budget_ms: options::given(given.budget_ms),
     })
 }
 

@@ -104,6 +104,7 @@ pub unsafe extern "C" fn lk_client_token(
             && let Some(text) = client.recent.peek(&client.handle, None)
         {
             recent::told(number, stamp, &text);
+            recent::count(&client.handle);
             out.put(hand_out(text)?);
             return Ok(());
         }

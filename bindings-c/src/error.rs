@@ -41,6 +41,10 @@ pub struct lk_error_info {
     pub details: *const c_char,
     /// The kind of trouble if it is about a login, such as `role_missing`, or NULL.
     pub login_kind: *const c_char,
+    /// What happened in this process before it, oldest first, each with its time. No secrets.
+    pub events: *const *const c_char,
+    /// How many events there are.
+    pub events_count: usize,
 }
 
 // SAFETY: the size comes first, then numbers and pointers.
@@ -57,8 +61,9 @@ pub(crate) struct Failure {
     api_code: Option<CString>,
     details: Option<CString>,
     login_kind: Option<CString>,
-    _causes: Vec<CString>,
-    pointers: Vec<*const c_char>,
+    _texts: Vec<CString>,
+    causes: Vec<*const c_char>,
+    events: Vec<*const c_char>,
     /// All of it in one line.
     text: CString,
     code: lk_status,
@@ -75,7 +80,10 @@ impl Failure {
     pub(crate) fn new(error: FfiError) -> Box<Failure> {
         let text = shown(format!("{}: {error}", error.slug));
         let error = error.into_facts();
-        let causes: Vec<CString> = error.causes.into_iter().map(shown).collect();
+        let texts = error.causes.iter().chain(&error.events);
+        let texts: Vec<CString> = texts.map(|text| shown(text.as_str())).collect();
+        let mut causes: Vec<_> = texts.iter().map(|text| text.as_ptr()).collect();
+        let events = causes.split_off(error.causes.len());
         Box::new(Failure {
             slug: shown(error.slug),
             message: shown(error.message),
@@ -84,8 +92,9 @@ impl Failure {
             api_code: error.api_code.map(shown),
             details: error.details.map(shown),
             login_kind: error.login.map(|login| shown(login.kind)),
-            pointers: causes.iter().map(|cause| cause.as_ptr()).collect(),
-            _causes: causes,
+            _texts: texts,
+            causes,
+            events,
             text,
             code: error.code.into(),
             http_status: error.http_status.map_or(0, u32::from),
@@ -99,15 +108,17 @@ impl Failure {
             code: self.code,
             retryable: self.retryable.into(),
             http_status: self.http_status,
-            causes_count: u32::try_from(self.pointers.len()).unwrap_or(u32::MAX),
+            causes_count: u32::try_from(self.causes.len()).unwrap_or(u32::MAX),
             slug: self.slug.as_ptr(),
             message: self.message.as_ptr(),
             hint: or_null(self.hint.as_ref()),
             request_id: or_null(self.request_id.as_ref()),
-            causes: self.pointers.as_ptr(),
+            causes: self.causes.as_ptr(),
             api_code: or_null(self.api_code.as_ref()),
             details: or_null(self.details.as_ref()),
             login_kind: or_null(self.login_kind.as_ref()),
+            events: self.events.as_ptr(),
+            events_count: self.events.len(),
         }
     }
 }

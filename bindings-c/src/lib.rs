@@ -30,9 +30,11 @@ mod login;
 mod manage;
 mod object;
 mod options;
+mod plan;
 mod provider;
 mod recent;
 mod secret;
+mod stats;
 mod text;
 mod version;
 
@@ -46,10 +48,13 @@ pub use log::*;
 pub use login::*;
 pub use manage::*;
 pub use object::{
-    lk_cancel, lk_client, lk_connect, lk_credential, lk_error, lk_secret, lk_token_answer,
+    lk_cancel, lk_client, lk_connect, lk_credential, lk_error, lk_explanation, lk_plan, lk_secret,
+    lk_stats, lk_token_answer,
 };
 pub use options::*;
+pub use plan::*;
 pub use provider::*;
 pub use secret::*;
+pub use stats::*;
 pub use text::LK_NUL_TERMINATED;
 pub use version::*;

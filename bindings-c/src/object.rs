@@ -11,8 +11,11 @@ use crate::connect::Connect;
 use crate::credential::Credential;
 use crate::error::Failure;
 use crate::log::Sink;
+use crate::login::Explanation;
+use crate::plan::Dialling;
 use crate::provider::Answer;
 use crate::secret::Text;
+use crate::stats::Counted;
 
 const _: () = assert!(usize::BITS >= u64::BITS, "a handle needs 64 bits");
 
@@ -28,6 +31,9 @@ pub(crate) enum Object {
     Error(Box<Failure>),
     Answer(Answer),
     Sink(Sink),
+    Plan(Box<Dialling>),
+    Explanation(Box<Explanation>),
+    Stats(Box<Counted>),
 }
 
 /// A thing that C holds by a handle of its own type.
@@ -103,6 +109,21 @@ pub struct lk_token_answer {
     _opaque: [u8; 0],
 }
 
+/// A connect under way.
+pub struct lk_plan {
+    _opaque: [u8; 0],
+}
+
+/// What an error means for a login.
+pub struct lk_explanation {
+    _opaque: [u8; 0],
+}
+
+/// What was counted in this process, and its last events.
+pub struct lk_stats {
+    _opaque: [u8; 0],
+}
+
 /// A log sink has no handle in C; it is replaced.
 pub(crate) struct NoHandle;
 
@@ -115,6 +136,9 @@ kinds! {
     5 lk_error, Failure, Error;
     6 lk_token_answer, Answer, Answer;
     7 NoHandle, Sink, Sink;
+    8 lk_plan, Dialling, Plan;
+    9 lk_explanation, Explanation, Explanation;
+    10 lk_stats, Counted, Stats;
 }
 
 /// A thing in use.

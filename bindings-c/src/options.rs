@@ -116,6 +116,8 @@ pub struct lk_connect_request {
     pub reserved: u32,
     /// What may end the wait; NULL for nothing.
     pub cancel: *const lk_cancel,
+    /// With lk_client_plan: how long the whole connect may take, waits and all attempts included. The usual are 30 s.
+    pub budget_ms: u64,
 }
 
 /// A struct that begins with its size and for which all zeros stand for "nothing is given".
@@ -204,7 +206,7 @@ fn check_size<T: SizeFirst>(size: usize) -> Result<()> {
     Ok(())
 }
 
-fn given(ms: u64) -> Option<u64> {
+pub(crate) fn given(ms: u64) -> Option<u64> {
     (ms > 0).then_some(ms)
 }
 

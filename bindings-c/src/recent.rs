@@ -1,7 +1,7 @@
 //! The token that was handed out last, ready for C: a kilobyte need not be copied for each login, nor two clocks be read
 //! (`lakekey_ffi::glance`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Mutex;
 
 use lakekey_ffi::{Handle, Lease, glance};
@@ -12,6 +12,8 @@ thread_local! {
     /// What this thread asked for last without a request: the client's handle, the stamp and the token. A handle is never
     /// given out again, and the end of a client changes the stamp.
     static MINE: RefCell<Option<(u64, u64, Glimpse)>> = const { RefCell::new(None) };
+    /// How often it was given that again and nobody was told: threads that ask in a loop shall not write to one place.
+    static REPEATS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The token of this client, if the same thread was told it a moment ago: what is asked for in a tight loop costs no look
@@ -19,7 +21,11 @@ thread_local! {
 pub(crate) fn again(client: u64) -> Option<Text> {
     let stamp = glance::stamp()?;
     MINE.try_with(|mine| match &*mine.try_borrow().ok()? {
-        Some((of, at, glimpse)) if *of == client && *at == stamp => glimpse.text(),
+        Some((of, at, glimpse)) if *of == client && *at == stamp => {
+            let text = glimpse.text()?;
+            repeated();
+            Some(text)
+        }
         _ => None,
     })
     .ok()
@@ -35,6 +41,18 @@ pub(crate) fn told(client: u64, stamp: Option<u64>, text: &Text) {
             *mine = Some((client, stamp, text.glimpse()));
         }
     });
+}
+
+fn repeated() {
+    let _ = REPEATS.try_with(|repeats| repeats.set(repeats.get() + 1));
+}
+
+/// Counts what was given to this thread again since the last time.
+pub(crate) fn count(handle: &Handle) {
+    let repeats = REPEATS.try_with(Cell::take).unwrap_or_default();
+    if repeats > 0 {
+        handle.count_repeats(repeats);
+    }
 }
 
 /// One per client.
@@ -64,6 +82,7 @@ impl Recent {
             && shown.stamp == stamp
             && shown.target.as_deref() == target
         {
+            repeated();
             return Some(shown.text.clone());
         }
         let Some(lease) = handle.peek(target) else {

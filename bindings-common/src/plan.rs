@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lakekey::Code;
-use lakekey::conn::WithPassword;
+use lakekey::conn::{Keyword, Params, WithPassword};
 use lakekey::plan::Failure;
 use tokio::sync::Mutex;
 
@@ -58,7 +58,7 @@ pub struct LoginFailure {
 /// One dial and login. Debug output hides the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// libpq's keywords and values for this one address, without the password.
+    /// libpq's keywords and values for this one address, its `connect_timeout` among them, without the password.
     pub pairs: Vec<(String, String)>,
     /// All of it as one connection string for libpq, with the password.
     pub conninfo: String,
@@ -187,8 +187,25 @@ impl fmt::Debug for Attempt {
     }
 }
 
+/// libpq takes fewer seconds for these.
+const SHORTEST_TIMEOUT: u64 = 2;
+
+/// The attempt's time as libpq's `connect_timeout`, in whole seconds; the user's own, if that is shorter.
+fn bounded(attempt: &lakekey::plan::Attempt) -> Result<Params> {
+    let mut params = attempt.params.clone();
+    // Less rather than more: the budget of the whole connect is kept.
+    let mut seconds = attempt.timeout.as_secs();
+    let given = params.get(Keyword::ConnectTimeout).unwrap_or_default();
+    if let Ok(given @ 1..) = given.parse() {
+        seconds = seconds.min(given);
+    }
+    let seconds = seconds.max(SHORTEST_TIMEOUT).to_string();
+    params.set(Keyword::ConnectTimeout, seconds)?;
+    Ok(params)
+}
+
 fn plain(attempt: &lakekey::plan::Attempt) -> Result<Attempt> {
-    let params = &attempt.params;
+    let params = &bounded(attempt)?;
     let Some(password) = params.password() else {
         return Err(FfiError::new(
             Code::Internal,

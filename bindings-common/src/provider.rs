@@ -181,7 +181,7 @@ fn validate(given: &HostToken) -> lakekey::Result<ProvidedToken> {
     };
     match problem {
         Some(problem) => Err(failed(format!("the token_provider returned {problem}"))
-            .with_hint("It has to return a workspace token (str), or the token and its expiry")),
+            .with_hint("It has to give a workspace token as text, or one together with the time at which it ends")),
         None => Ok(ProvidedToken {
             token: Secret::new(text),
             expires_at_ms: given.expires_at_ms,

@@ -21,17 +21,17 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 
 /// Places in the first chunk; each further chunk is twice as large as the one before.
 const FIRST: u32 = 64;
-/// So many chunks hold `2^28` places, give or take the first ones.
-const CHUNKS: usize = 22;
+/// So many chunks hold `2^27` places, give or take the first ones.
+const CHUNKS: usize = 21;
 const PLACES: u32 = FIRST * ((1 << CHUNKS) - 1);
 
 /// In a state: the thing is there and was not removed. Below it stand its kind and how many use it, above it the generation.
 const LIVE: u64 = 1 << 31;
-const KIND: u32 = 27;
+const KIND: u32 = 26;
 const USERS: u64 = (1 << KIND) - 1;
 const GENERATION: u32 = 32;
 /// In a handle the kind stands below the number of the place.
-const KIND_BITS: u32 = 4;
+const KIND_BITS: u32 = 5;
 
 /// What a thing is, so that a handle is told from one of something else before anybody looks at the thing. Odd, since no
 /// address of an aligned thing is: `2 * number + 1`.
@@ -39,12 +39,12 @@ const KIND_BITS: u32 = 4;
 pub struct Kind(u64);
 
 impl Kind {
-    /// One of eight kinds, from 0 to 7.
+    /// One of sixteen kinds, from 0 to 15.
     ///
     /// # Panics
     /// With a larger number, which is meant to happen when it is compiled.
     pub const fn new(number: u8) -> Kind {
-        assert!(number < 8, "there are eight kinds");
+        assert!(number < 16, "there are sixteen kinds");
         Kind(number as u64 * 2 + 1)
     }
 
@@ -352,7 +352,7 @@ mod tests {
     use super::*;
 
     const A: Kind = Kind::new(0);
-    const B: Kind = Kind::new(7);
+    const B: Kind = Kind::new(15);
 
     #[test]
     fn a_handle_that_is_over_or_never_was_one_is_told_from_a_good_one() {

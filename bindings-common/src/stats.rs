@@ -31,6 +31,22 @@ pub struct Histogram {
     pub sum: u64,
 }
 
+impl Stats {
+    /// One count by its name, and by its label if it has one; none for a name that is not counted like that. What never
+    /// happened is 0.
+    pub fn count(&self, name: &str, label: Option<&str>) -> Option<u64> {
+        fn of(counts: &[(&'static str, u64)], wanted: &str) -> Option<u64> {
+            let found = counts.iter().find(|(known, _)| *known == wanted);
+            found.map(|(_, count)| *count)
+        }
+        let Some(label) = label else {
+            return of(&self.counters, name);
+        };
+        let (_, counts) = self.labelled.iter().find(|(known, _)| *known == name)?;
+        Some(of(counts, label).unwrap_or_default())
+    }
+}
+
 impl Handle {
     /// What was counted in this process, over all its clients.
     pub fn stats(&self) -> Result<Stats> {
@@ -59,8 +75,8 @@ impl Handle {
         Ok(self.core()?.0.recent_events())
     }
 
-    /// Counts a credential that the binding handed out again by the same [`crate::glance::stamp`].
-    pub fn count_repeat(&self) {
-        self.latest_core().count_repeat();
+    /// Counts that the binding handed out the same credential again so often by the same [`crate::glance::stamp`].
+    pub fn count_repeats(&self, times: u64) {
+        self.latest_core().count_repeats(times);
     }
 }

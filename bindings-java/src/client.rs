@@ -191,6 +191,20 @@ pub extern "system" fn invalidate<'local>(
     })
 }
 
+/// The last events of this process.
+#[jni_mangle("io.lakekey.Native", "recentEvents")]
+pub extern "system" fn recent_events<'local>(
+    env: EnvUnowned<'local>,
+    native: JClass<'local>,
+    number: jlong,
+) -> JObject<'local> {
+    enter(env, &native, |env| {
+        let events = client(number)?.recent_events()?;
+        let events: Vec<&str> = events.iter().map(String::as_str).collect();
+        text::array(env, &events)
+    })
+}
+
 /// Ends the client: later calls fail, calls under way end by themselves. Harmless when repeated.
 #[jni_mangle("io.lakekey.Native")]
 pub extern "system" fn close<'local>(

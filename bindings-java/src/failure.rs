@@ -15,7 +15,7 @@ pub(crate) fn raise(env: &mut Env<'_>, native: &JClass<'_>, error: FfiError) -> 
     env.call_static_method(
         native,
         jni_str!("raise"),
-        jni_sig!("(ILjava/lang/String;Ljava/lang/String;Ljava/lang/String;ILjava/lang/String;Z[Ljava/lang/String;J)V"),
+        jni_sig!("(ILjava/lang/String;Ljava/lang/String;Ljava/lang/String;ILjava/lang/String;Z[Ljava/lang/String;J[Ljava/lang/String;[Ljava/lang/String;)V"),
         &failure.arguments(),
     )?;
     Ok(())
@@ -32,12 +32,29 @@ pub(crate) struct Failure<'local> {
     retryable: bool,
     causes: JObject<'local>,
     thrown: i64,
+    events: JObject<'local>,
+    login: JObject<'local>,
 }
 
 impl<'local> Failure<'local> {
     pub(crate) fn new(env: &mut Env<'local>, error: FfiError) -> Result<Failure<'local>> {
         let error = error.into_facts();
         let causes: Vec<&str> = error.causes.iter().map(String::as_str).collect();
+        let events: Vec<&str> = error.events.iter().map(String::as_str).collect();
+        // Its hint is the error's own.
+        let login = match &error.login {
+            Some(login) => {
+                let word = |yes: bool| if yes { "true" } else { "false" };
+                let facts = [
+                    login.kind,
+                    word(login.retry),
+                    login.budget,
+                    word(login.invalidate),
+                ];
+                text::array(env, &facts)?
+            }
+            None => JObject::null(),
+        };
         Ok(Failure {
             code: error.code.into(),
             slug: text::java(env, Some(error.slug))?,
@@ -51,10 +68,12 @@ impl<'local> Failure<'local> {
                 .host_cause
                 .and_then(|cause| cause.downcast_ref::<Thrown>().map(|thrown| thrown.0))
                 .unwrap_or(-1),
+            events: text::array(env, &events)?,
+            login,
         })
     }
 
-    pub(crate) fn arguments(&self) -> [JValue<'_>; 9] {
+    pub(crate) fn arguments(&self) -> [JValue<'_>; 11] {
         [
             JValue::Int(self.code),
             JValue::Object(&self.slug),
@@ -65,6 +84,8 @@ impl<'local> Failure<'local> {
             JValue::Bool(self.retryable),
             JValue::Object(&self.causes),
             JValue::Long(self.thrown),
+            JValue::Object(&self.events),
+            JValue::Object(&self.login),
         ]
     }
 }

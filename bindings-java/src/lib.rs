@@ -21,4 +21,5 @@ pub mod management;
 mod number;
 pub mod plan;
 pub mod provider;
+pub mod stats;
 mod text;

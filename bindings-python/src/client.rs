@@ -138,7 +138,7 @@ impl Client {
         // Taken before the look, so that what happens meanwhile is not missed.
         let stamp = if ttl.is_none() { glance::stamp() } else { None };
         if let Some(text) = self.again(py, stamp, target) {
-            self.handle.count_repeat();
+            self.handle.count_repeats(1);
             return Ok(text);
         }
         let name = target.map(|target| target.to_str()).transpose()?;

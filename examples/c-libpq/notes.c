@@ -1,6 +1,6 @@
 // Notes in Lakebase, from the command line: a login that survives rotations, a migration, a few queries, a clean end.
 //
-// Where the database is and who you are comes from the environment. Nothing here knows of tokens; `login.c` does.
+// Where the database is and who you are comes from the environment. Nothing here knows of tokens.
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -9,7 +9,18 @@
 #include <string.h>
 #include <time.h>
 
-#include "login.h"
+#include <lakekey_libpq.h>
+
+// A connection; NULL if there is none, and why is then on stderr, with what to do about it.
+static PGconn *login(const lk_client *client) {
+  PGconn *conn = NULL;
+  lk_error *err = NULL;
+  if (lk_libpq_connect(client, NULL, &conn, &err) != LK_OK) {
+    fprintf(stderr, "%s\n", lk_error_text(err));
+    lk_error_free(err);
+  }
+  return conn;
+}
 
 static const char *const MIGRATIONS[] = {
     "CREATE TABLE notes.note ("

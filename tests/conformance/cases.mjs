@@ -12,10 +12,8 @@ export function load(Ajv) {
   const form = new Ajv({ allowUnionTypes: true });
   const formed = form.compile(read("schema.json"));
   const cases = new Map();
-  const folders = ["cases", "explain"];
-  const names = folders.flatMap((folder) => readdirSync(new URL(folder, import.meta.url)).sort().map((name) => `${folder}/${name}`));
-  for (const name of names) {
-    const file = read(name);
+  for (const name of readdirSync(new URL("cases", import.meta.url)).sort()) {
+    const file = read(`cases/${name}`);
     if (!formed(file)) throw new Wrong(`${form.errorsText(formed.errors, { dataVar: name })} ${JSON.stringify(formed.errors[0].params)}`);
     for (const one of file.cases) {
       if (cases.has(one.id)) throw new Wrong(`two cases are called ${one.id}`);

@@ -106,4 +106,4 @@ def run(
 if __name__ == "__main__":
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["concurrent.futures", "lakekey", "psycopg", "tempfile", "urllib.request"])
-    sys.exit(main("Python", partial(run, processes), sys.argv[1:], "explain"))
+    sys.exit(main("Python", partial(run, processes), sys.argv[1:]))

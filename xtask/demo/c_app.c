@@ -1,5 +1,4 @@
-// The app that the demo watches beside the others: threads, each with a connection of its own from `login.c` of the libpq
-// example.
+// The app that the demo watches beside the others: threads, each with a connection of its own by lk_libpq_connect.
 //
 // It is an ordinary program but for two things: its threads connect anew after a second, so that many logins happen, and
 // it tells every half second how it goes, one JSON object a line. Commands come on stdin: `pause` (and let every connection
@@ -16,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "login.h"
+#include <lakekey_libpq.h>
 
 enum { WORKERS = 6, RECYCLE_MS = 800, MOST_TOKENS = 4096 };
 
@@ -98,10 +97,13 @@ static void *work(void *none) {
       rest_ms(50);
       continue;
     }
-    PGconn *conn = login(client);
-    if (!conn) {
+    PGconn *conn = NULL;
+    lk_error *err = NULL;
+    if (lk_libpq_connect(client, NULL, &conn, &err) != LK_OK) {
       atomic_fetch_add(&failed_logins, 1);
       say("{\"failure\": \"a login failed; why is on stderr\"}\n");
+      fprintf(stderr, "%s\n", lk_error_text(err));
+      lk_error_free(err);
       rest_ms(100);
       continue;
     }

@@ -9,7 +9,6 @@ own: pass ``autocommit``, ``row_factory``, ``configure`` and the like as you wou
 from __future__ import annotations
 
 import inspect
-import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -264,9 +263,8 @@ async def _aattempt(base: Any, attempt: Attempt, driver: dict[str, Any], before:
 
 
 def _limit(attempt: Attempt, driver: dict[str, Any]) -> int:
-    """Whole seconds, as libpq wants them, and at least its own two; the user's own limit, if it is shorter."""
-    ours = max(2, math.floor(attempt.timeout))
-    given = int(driver.get("connect_timeout") or 0)
+    """The attempt's time in whole seconds, as libpq wants them; the user's own limit, if it is shorter."""
+    ours, given = int(attempt.kwargs()["connect_timeout"]), int(driver.get("connect_timeout") or 0)
     return min(ours, given) if given > 0 else ours
 
 

@@ -5,14 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
+use http::{HeaderMap, HeaderValue, Method};
 
-use crate::clock::{Clock, Deadline, ManualClock};
+use crate::clock::{BoxFuture, Clock, Deadline, ManualClock, Moment};
 use crate::code::Code;
 use crate::config::{Environment, Settings, resolve};
 use crate::error::Result;
 use crate::http::scripted::{Reply, Scripted, drive, ok, status};
-use crate::http::{Answer, Api, Call, Retry};
+use crate::http::transport::Request;
+use crate::http::{Answer, Api, Call, Retry, Wire};
 use crate::jitter::FixedDice;
 
 /// Sun, 06 Nov 1994 08:49:37 GMT.
@@ -167,6 +168,63 @@ async fn a_wait_longer_than_the_time_left_is_not_begun() {
     let error = answer.unwrap_err();
     assert_eq!((error.code(), took), (Code::ApiRateLimited, 0));
     assert_eq!(error.retry_after(), Some(Duration::from_mins(1)));
+}
+
+/// A clock whose sleeps take 300 ms longer than they should.
+#[derive(Debug)]
+struct Oversleeping(ManualClock);
+
+impl Clock for Oversleeping {
+    fn now(&self) -> Moment {
+        self.0.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.0.sleep(duration + Duration::from_millis(300))
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_without_time_does_not_hide_what_the_one_before_it_said() {
+    let manual = ManualClock::at(NOW);
+    let clocks: [Arc<dyn Clock>; 2] = [
+        Arc::new(manual.clone()),
+        Arc::new(Oversleeping(manual.clone())),
+    ];
+    for clock in clocks {
+        // Waits of half a second, and of a quarter.
+        for dice in [0.99, 0.5] {
+            let transport = Scripted::new(|_| Reply::Fail(Code::HttpProxy));
+            let wire = Wire {
+                transport: Arc::clone(&transport) as _,
+                clock: Arc::clone(&clock),
+                dice: Arc::new(FixedDice(dice)),
+                user_agent: HeaderValue::from_static("test"),
+                secrets: Arc::new([]),
+                attempt: None,
+                budget: None,
+                workspace_id: Arc::default(),
+                trouble: Arc::default(),
+            };
+            let request = Request {
+                method: Method::GET,
+                url: "https://w.example.com/".parse().unwrap(),
+                headers: HeaderMap::new(),
+                body: Vec::new(),
+                follow_redirects: false,
+            };
+            let deadline = Deadline::after(&manual, Duration::from_millis(500));
+            let sent = drive(
+                &manual,
+                wire.exchange_counted(&request, deadline, Retry::WithinDeadline),
+            );
+            let (sent, attempts) = sent.await;
+            assert_eq!(sent.unwrap_err().code(), Code::HttpProxy, "{dice}");
+            let kept = wire.trouble.load_full();
+            assert_eq!(kept.map(|error| error.code()), Some(Code::HttpProxy));
+            assert_eq!(transport.asked().len(), attempts as usize);
+        }
+    }
 }
 
 #[tokio::test]

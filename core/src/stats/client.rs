@@ -20,9 +20,9 @@ impl Client {
         self.store().shared().events.recent()
     }
 
-    /// Counts a credential that was handed out again by somebody who kept it for a moment.
-    pub fn count_repeat(&self) {
-        self.counted().repeated();
+    /// Counts that credentials were handed out again so often by somebody who kept one for a moment.
+    pub fn count_repeats(&self, times: u64) {
+        self.counted().repeated(times);
     }
 
     /// The workspace's clock minus this machine's in milliseconds, once an answer told it.

@@ -105,9 +105,9 @@ impl Stats {
         self.token_age_s.record(age_ms / 1000);
     }
 
-    /// A binding handed the same one out again without looking.
-    pub(crate) fn repeated(&self) {
-        add(&self.repeats);
+    /// A binding handed the same one out again so often without looking.
+    pub(crate) fn repeated(&self, times: u64) {
+        self.repeats.fetch_add(times, Ordering::Relaxed);
     }
 
     /// A caller had to wait for a credential.
@@ -203,7 +203,7 @@ mod tests {
         let stats = Stats::default();
         stats.minted(30, true);
         stats.used(90_000);
-        stats.repeated();
+        stats.repeated(1);
         stats.failed(Code::ApiRateLimited);
         stats.login_failed(Kind::Unknown);
         let shown = stats.snapshot(Some(-7));

@@ -274,11 +274,27 @@ static lk_status storm(size_t count) {
   return LK_OK;
 }
 
+static lk_status explain(const struct step *step, lk_error **err) {
+  lk_explanation *explanation = NULL;
+  lk_status status = lk_explain(text_of(step, "sqlstate"), LK_NUL_TERMINATED, text_of(step, "text"), LK_NUL_TERMINATED,
+                                &explanation, err);
+  if (status != LK_OK) return status;
+  lk_explanation_info info = {.struct_size = sizeof info};
+  lk_explanation_get(explanation, &info);
+  json_field("{", "class", info.kind);
+  json_field(",", "hint", info.hint);
+  printf(",\"retry\":%s,\"invalidate\":%s}\n", info.retry ? "true" : "false", info.invalidate ? "true" : "false");
+  lk_explanation_free(explanation);
+  return LK_OK;
+}
+
 static lk_status perform(const struct step *step, lk_error **err) {
   const char *op = step->op;
   lk_secret *secret = NULL;
   lk_status status = LK_OK;
-  if (strcmp(op, "client") == 0) {
+  if (strcmp(op, "explain") == 0) {
+    status = explain(step, err);
+  } else if (strcmp(op, "client") == 0) {
     status = make_client(step, err);
     if (status == LK_OK) printf("{}\n");
   } else if (!client && (status = lk_client_new(NULL, &client, err)) != LK_OK) {

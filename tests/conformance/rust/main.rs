@@ -53,10 +53,9 @@ impl Admin {
 }
 
 fn load() -> Vec<Case> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths: Vec<_> = ["../cases", "../explain"]
-        .iter()
-        .flat_map(|folder| std::fs::read_dir(here.join(folder)).unwrap())
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     paths.sort();

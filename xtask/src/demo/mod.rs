@@ -58,8 +58,7 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     let packages = npm::installed(repo)?;
     let jdbc = java::demo(repo)?;
     let [library, libpq] = c::both(repo, artifacts::Profile::Dev)?;
-    let c_app = ["xtask/demo/c_app.c", "examples/c-libpq/login.c"];
-    let c_app = c::program(repo, &c_app, &[&library, &libpq])?;
+    let c_app = c::program(repo, &["xtask/demo/c_app.c"], &[&library, &libpq])?;
     let folder = repo.target("demo");
     fs::create_dir_all(&folder)?;
 

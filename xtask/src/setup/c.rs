@@ -84,6 +84,7 @@ pub(crate) fn install(repo: &Repo, profile: Profile, prefix: &Path) -> Result<()
     let archive = archive(repo, profile)?;
     let symbols = repo.path("bindings-c/abi/symbols.txt");
     let header = repo.path("bindings-c/include/lakekey.h");
+    let libpq = repo.path("bindings-c/include/lakekey_libpq.h");
     let template = repo.path("bindings-c/lakekey.pc.in");
     let mut made_of = format!(
         "{:?}",
@@ -91,7 +92,7 @@ pub(crate) fn install(repo: &Repo, profile: Profile, prefix: &Path) -> Result<()
             .modified()?
             .duration_since(UNIX_EPOCH)?
     );
-    for file in [&symbols, &header, &template] {
+    for file in [&symbols, &header, &libpq, &template] {
         made_of += &read(file)?;
     }
     let work = repo.target("c/work").join(match profile {
@@ -108,6 +109,7 @@ pub(crate) fn install(repo: &Repo, profile: Profile, prefix: &Path) -> Result<()
     place(&work.join("liblakekey.so"), &lib.join(&full))?;
     place(&work.join("liblakekey.a"), &lib.join("liblakekey.a"))?;
     place(&header, &include.join("lakekey.h"))?;
+    place(&libpq, &include.join("lakekey_libpq.h"))?;
     let short = format!("liblakekey.so.{ABI}");
     alias(&full, &lib.join(&short))?;
     alias(&short, &lib.join("liblakekey.so"))?;

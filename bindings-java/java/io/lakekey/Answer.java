@@ -93,8 +93,12 @@ final class Answer<T> {
             String requestId,
             boolean retryable,
             String[] causes,
-            long thrown) {
-        given.complete(new Failure(code, slug, message, hint, httpStatus, requestId, retryable, causes, thrown));
+            long thrown,
+            String[] events,
+            String[] login) {
+        Explanation explanation = Explanation.of(login, hint);
+        given.complete(new Failure(
+                code, slug, message, hint, httpStatus, requestId, retryable, causes, thrown, events, explanation));
     }
 
     /** Begins a call and waits for it: parked, so that a virtual thread gives its carrier back. An interrupt ends the wait. */

@@ -77,7 +77,7 @@ public final class ConnectPlan implements AutoCloseable {
     }
 
     /** The texts of the exception and of its causes: a driver says "The connection attempt failed." and the cause says why. */
-    private static String said(SQLException failure) {
+    static String said(SQLException failure) {
         StringBuilder text = new StringBuilder();
         Throwable next = failure;
         for (int depth = 0; next != null && depth < 8; depth++, next = next.getCause()) {

@@ -15,7 +15,9 @@ record Failure(
         String requestId,
         boolean retryable,
         String[] causes,
-        long thrown) {
+        long thrown,
+        String[] events,
+        Explanation explanation) {
 
     static final int CONFIG_INVALID = 1002;
     static final int TIMEOUT = 1901;
@@ -42,6 +44,6 @@ record Failure(
     }
 
     private static Failure of(int code, String slug, String message, String hint, boolean retryable) {
-        return new Failure(code, slug, message, hint, -1, null, retryable, new String[0], -1);
+        return new Failure(code, slug, message, hint, -1, null, retryable, new String[0], -1, new String[0], null);
     }
 }

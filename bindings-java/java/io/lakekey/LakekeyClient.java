@@ -2,9 +2,11 @@ package io.lakekey;
 
 import java.lang.ref.Reference;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Function;
 import java.util.function.ToLongFunction;
 
@@ -30,6 +32,9 @@ public final class LakekeyClient implements AutoCloseable {
 
     // Held for the library, which holds it weakly.
     private final Source source;
+
+    /** Tokens that were handed out again without the library, by all clients. */
+    private static final LongAdder REPEATS = new LongAdder();
 
     /** The text that was looked up last, while the library's stamp stays the same. */
     private volatile Shown shown;
@@ -91,6 +96,7 @@ public final class LakekeyClient implements AutoCloseable {
         long stamp = Native.stamp();
         Shown last = shown;
         if (last != null && last.stamp == stamp && Objects.equals(last.target, target)) {
+            REPEATS.increment();
             return last.token;
         }
         String token = peek(target);
@@ -333,6 +339,26 @@ public final class LakekeyClient implements AutoCloseable {
      */
     public CompletableFuture<String> waitOperationAsync(String operation, Duration timeout) {
         return Answer.begin(executor, operationOf(operation, timeout), Function.<String>identity());
+    }
+
+    /** {@return what was counted in this process since it began, over all its clients: mints, logins, failures, waits, ages} */
+    public Stats stats() {
+        Stats.Taker taker = new Stats.Taker();
+        try {
+            Native.stats(number, taker);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
+        return taker.stats(REPEATS.sum());
+    }
+
+    /** {@return the last events of this process, oldest first, each with its time; no secrets} */
+    public List<String> recentEvents() {
+        try {
+            return List.of(Native.recentEvents(number));
+        } finally {
+            Reference.reachabilityFence(this);
+        }
     }
 
     /** Ends the client: later calls throw {@link LakekeyException.Closed}. Harmless when repeated, and from any thread. */

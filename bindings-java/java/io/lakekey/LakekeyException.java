@@ -34,6 +34,12 @@ public class LakekeyException extends RuntimeException {
     /** The messages of the causes. */
     private final List<String> causes;
 
+    /** What happened before it. */
+    private final List<String> events;
+
+    /** What it means for a login, or null. Not of a copy that was serialized. */
+    private final transient Explanation explanation;
+
     private LakekeyException(Failure failure, Throwable cause) {
         super(failure.hint() == null ? failure.message() : failure.message() + ". " + failure.hint());
         if (cause != null) {
@@ -46,6 +52,8 @@ public class LakekeyException extends RuntimeException {
         requestId = failure.requestId();
         retryable = failure.retryable();
         causes = List.of(failure.causes());
+        events = List.of(failure.events());
+        explanation = failure.explanation();
     }
 
     /** {@return the stable number; its hundreds name the family} */
@@ -81,6 +89,16 @@ public class LakekeyException extends RuntimeException {
     /** {@return the messages of the causes, outermost first} */
     public final List<String> causes() {
         return causes;
+    }
+
+    /** {@return what happened in this process before it, oldest first, each with its time; no secrets} */
+    public final List<String> events() {
+        return events;
+    }
+
+    /** {@return what it means for a login, if it is about one; {@link Explanation#of} says it of any error} */
+    public final Optional<Explanation> explanation() {
+        return Optional.ofNullable(explanation);
     }
 
     static LakekeyException of(Failure failure, Throwable cause) {

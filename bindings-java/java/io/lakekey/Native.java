@@ -66,6 +66,14 @@ final class Native {
 
     static native String[] drain();
 
+    /** Tells {@code taker} by a call of its method {@code explanation}. */
+    static native void explain(String code, String text, Object taker);
+
+    /** Tells {@code taker} of each count. */
+    static native void stats(long client, Stats.Taker taker);
+
+    static native String[] recentEvents(long client);
+
     static native boolean refusesToken(String sqlState, String text, String user, String subject);
 
     static native void explainLogin(String sqlState, String text, String user, String subject);
@@ -80,7 +88,11 @@ final class Native {
             String requestId,
             boolean retryable,
             String[] causes,
-            long thrown) {
-        throw new Failure(code, slug, message, hint, httpStatus, requestId, retryable, causes, thrown).exception();
+            long thrown,
+            String[] events,
+            String[] login) {
+        Explanation explanation = Explanation.of(login, hint);
+        throw new Failure(code, slug, message, hint, httpStatus, requestId, retryable, causes, thrown, events, explanation)
+                .exception();
     }
 }

@@ -57,19 +57,9 @@ pub(crate) fn library_path() -> std::ffi::OsString {
     std::env::join_paths(paths).unwrap()
 }
 
-/// Compiles a source file into `folder`; `packages` beside lakekey.
+/// Compiles a source file into `folder`, as a program of its name; `packages` beside lakekey.
 pub(crate) fn compile(source: &Path, build: Build, packages: &[&str], folder: &Path) -> PathBuf {
-    compile_all(&[source], build, packages, folder)
-}
-
-/// Compiles source files into one program, which is called after the first.
-pub(crate) fn compile_all(
-    sources: &[&Path],
-    build: Build,
-    packages: &[&str],
-    folder: &Path,
-) -> PathBuf {
-    let program = folder.join(sources[0].file_stem().unwrap());
+    let program = folder.join(source.file_stem().unwrap());
     let mut cc = match build {
         Build::Cxx => Command::new("g++"),
         _ => Command::new("gcc"),
@@ -86,7 +76,7 @@ pub(crate) fn compile_all(
     });
     cc.args(STRICT)
         .arg("-pthread")
-        .args(sources)
+        .arg(source)
         .args(["-x", "none", "-o"])
         .arg(&program);
     let flags = ["--cflags", "--libs"].iter().chain(packages).copied();
@@ -112,7 +102,7 @@ pub(crate) fn compile_all(
     assert!(
         told.status.success(),
         "{}:\n{}",
-        sources[0].display(),
+        source.display(),
         String::from_utf8_lossy(&told.stderr)
     );
     program

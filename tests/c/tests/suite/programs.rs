@@ -1,8 +1,10 @@
 //! The programs of `programs/`, each a list of facts about the library, built and watched in every way that C has.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use tempfile::TempDir;
 
 use crate::build::{Build, Ended, compile, program, run, scratch};
 use crate::world::World;
@@ -19,10 +21,18 @@ fn good(what: &str, ended: &Ended) {
     );
 }
 
+/// A folder, a world with a Postgres if the program needs one, and the program.
+fn ready(name: &str, build: Build) -> (TempDir, World, PathBuf) {
+    let logs_in = name == "connects.c";
+    let (folder, world) = (scratch(), World::start(logs_in || name == "flow.c", None));
+    let packages: &[&str] = if logs_in { &["libpq"] } else { &[] };
+    let compiled = compile(&program(name), build, packages, folder.path());
+    (folder, world, compiled)
+}
+
 /// Builds a program and runs it in a world of its own.
 fn proves(name: &str, build: Build) {
-    let (folder, world) = (scratch(), World::start(name == "flow.c", None));
-    let compiled = compile(&program(name), build, &[], folder.path());
+    let (_folder, world, compiled) = ready(name, build);
     let mut command = world.command(compiled);
     // A thread that still works at the end holds what it works on.
     command.env(
@@ -35,8 +45,7 @@ fn proves(name: &str, build: Build) {
 
 /// Runs a program under valgrind; any error, and memory that nobody can reach any more, fails it.
 fn watched(name: &str) {
-    let (folder, world) = (scratch(), World::start(name == "flow.c", None));
-    let compiled = compile(&program(name), Build::Plain, &[], folder.path());
+    let (_folder, world, compiled) = ready(name, Build::Plain);
     let mut command = world.command("valgrind");
     command.args(VALGRIND).arg(compiled);
     let ended = run(&mut command, LIMIT);
@@ -98,6 +107,26 @@ fn a_program_gets_all_that_it_asks_for_under_valgrind() {
 #[test]
 fn a_program_that_is_linked_to_the_static_library_gets_all_that_it_asks_for() {
     proves("flow.c", Build::Static);
+}
+
+#[test]
+fn libpq_logs_in_by_the_plan() {
+    proves("connects.c", Build::Plain);
+}
+
+#[test]
+fn libpq_logs_in_by_the_plan_from_cxx() {
+    proves("connects.c", Build::Cxx);
+}
+
+#[test]
+fn libpq_logs_in_by_the_plan_under_sanitizers() {
+    proves("connects.c", Build::Sanitized);
+}
+
+#[test]
+fn libpq_logs_in_by_the_plan_under_valgrind() {
+    watched("connects.c");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 import io.lakekey.ClientOptions;
 import io.lakekey.ConnectRequest;
 import io.lakekey.Credential;
+import io.lakekey.Explanation;
 import io.lakekey.LakekeyClient;
 import io.lakekey.LakekeyException;
 import java.io.BufferedInputStream;
@@ -69,6 +70,15 @@ final class Steps {
             settings.forEach((name, value) -> options.attribute((String) name, (String) value));
             client = LakekeyClient.create(options.build());
             return Map.of();
+        }
+        if (op.equals("explain")) {
+            Explanation meaning = Explanation.of(new SQLException((String) args.get("text"), (String) args.get("sqlstate")));
+            Map<String, Object> told = new HashMap<>();
+            told.put("class", meaning.kind());
+            told.put("retry", meaning.retry());
+            told.put("invalidate", meaning.invalidate());
+            told.put("hint", meaning.hint().orElse(null));
+            return told;
         }
         if (client == null) {
             client = LakekeyClient.create();

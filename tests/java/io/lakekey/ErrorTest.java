@@ -15,6 +15,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -53,7 +54,18 @@ class ErrorTest {
             boolean retryable = Boolean.parseBoolean(table[i + 2]);
             LakekeyException raised = assertThrows(
                     LakekeyException.class,
-                    () -> Native.raise(code, slug, "said", "do this", 503, "r-1", retryable, new String[] {"why"}, -1));
+                    () -> Native.raise(
+                            code,
+                            slug,
+                            "said",
+                            "do this",
+                            503,
+                            "r-1",
+                            retryable,
+                            new String[] {"why"},
+                            -1,
+                            new String[] {"before"},
+                            new String[] {"tcp", "true", "connect", "false"}));
             Class<?> expected = OTHERS.getOrDefault(slug, FAMILIES.get(code / 100));
             assertSame(expected, raised.getClass(), slug);
             assertEquals(code, raised.code());
@@ -63,6 +75,10 @@ class ErrorTest {
             assertEquals("do this", raised.hint().orElseThrow());
             assertEquals(503, raised.httpStatus().orElseThrow());
             assertEquals("r-1", raised.requestId().orElseThrow());
+            assertEquals(List.of("before"), raised.events());
+            assertEquals(
+                    new Explanation("tcp", true, "connect", false, Optional.of("do this")),
+                    raised.explanation().orElseThrow());
             assertEquals("why", raised.causes().get(0));
         }
     }
