@@ -18,6 +18,7 @@ export function lifetime(): number {
 /** The options by which pg logs in with current tokens. */
 export function dialled(plan: Plan): pgTypes.PoolConfig {
   const { client, target, wanted } = plan;
+  plan.telemetry.counts(client);
   const options = wanted.ttlMillis ? { ttlMillis: wanted.ttlMillis } : undefined;
   return {
     // For whoever dials without the class below.

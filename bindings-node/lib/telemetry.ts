@@ -1,9 +1,11 @@
-// Metrics and spans for whoever collects them, by the names of `@databricks/lakebase`.
+// Metrics and spans for whoever collects them, by the names of `@databricks/lakebase`, and lakekey's own counts.
 //
 // They go through `@opentelemetry/api`, which is looked for at the first pool and not needed: without it nothing happens.
 // No metric has a text of SQL, a user or a host; the span of a query has its text, without its values. Whatever the
 // collecting side does, logins and queries go on as without it.
 
+import type { Client } from "./client.js";
+import { counted, show, type CountingMeter } from "./counts.js";
 import { described, checked } from "./options.js";
 import { argumentError } from "./errors.js";
 
@@ -33,7 +35,7 @@ interface Span {
   end(): void;
 }
 
-interface Meter {
+interface Meter extends CountingMeter {
   createHistogram(name: string, options: object): { record(millis: number): void };
   createCounter(name: string, options: object): { add(value: number, attributes: Record<string, string>): void };
   createObservableGauge(
@@ -82,6 +84,13 @@ export class Telemetry {
         : checked("options.telemetry", given, { metrics: "boolean", traces: "boolean" });
     this.#metrics = metrics ?? true;
     this.#traces = traces ?? true;
+  }
+
+  /** Shows what is counted in this process, of which this client is a part. */
+  counts(client: Client): void {
+    if (!this.#metrics) return;
+    counted(client);
+    quietly(instruments);
   }
 
   /** Counts a pool's connections until it ends, and records what is asked of the pool itself. */
@@ -189,6 +198,7 @@ function instruments(): Instruments | undefined {
     // One sum: values of several callbacks with the same attributes would replace each other.
     gauge.addCallback((result) => result.observe(live().reduce((sum, pool) => sum + pool[count], 0)));
   }
+  show(meter);
   known.set(meter, made);
   return made;
 }

@@ -1,7 +1,7 @@
 // What pools record through OpenTelemetry, and that recording never costs a login.
 
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -9,7 +9,7 @@ import { afterEach, beforeEach, test } from "node:test";
 
 import { metrics, trace } from "@opentelemetry/api";
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
-import { ConfigError } from "lakekey";
+import { Client, ConfigError } from "lakekey";
 import { createLakebasePool, createPool, poolConfig } from "lakekey/pg";
 import pg from "pg";
 
@@ -97,8 +97,31 @@ test("errors are counted by code, and no attribute has anything else", async () 
   const errors = Object.fromEntries(points["lakebase.pool.errors"].map((point) => [point.attributes["error.code"], point.value]));
   assert.deepEqual(errors, { "3D000": 1, "57P01": 1, 28000: 1, AUTH_CALLBACK: 1 });
   const all = Object.values(points).flat().map((point) => Object.keys(point.attributes));
-  assert.deepEqual([...new Set(all.flat())], ["error.code"]);
+  assert.deepEqual([...new Set(all.flat())].sort(), ["error.code", "lakekey.login.kind"]);
   assert.doesNotMatch(JSON.stringify(points), /planted|eyJ/);
+});
+
+test("what lakekey counts is shown by its names, until the last client is closed", async () => {
+  const of = (points, name, attributes = {}) =>
+    points[`lakekey.${name}`]?.find((point) => JSON.stringify(point.attributes) === JSON.stringify(attributes))?.value ?? 0;
+  const mine = pool();
+  const before = await recorded();
+  await mine.query("select 1");
+  await rejection(pool({ database: "no_such_database" }).query("select 1"));
+  const client = new Client(emulator.client());
+  pools.push(createPool({ client }));
+  client.close();
+  const after = await recorded();
+  const grown = (name, attributes) => of(after, name, attributes) - of(before, name, attributes);
+  assert.equal(grown("logins"), 1);
+  assert.equal(grown("login.attempts"), 2);
+  assert.equal(grown("login.failures", { "lakekey.login.kind": "database_missing" }), 1);
+  assert.equal(grown("failures", { "error.code": "LOGIN_REFUSED" }), 1);
+  assert.ok(grown("credential.mints") >= 1 && grown("credential.mint.time") >= 0 && grown("login.time") > 0);
+  assert.equal(of(after, "credential.mints"), new Client(emulator.client()).stats().counters.mints);
+  const own = Object.keys(after).filter((name) => name.startsWith("lakekey."));
+  const listed = readFileSync(new URL("../../docs/telemetry.md", import.meta.url), "utf8");
+  for (const name of own) assert.ok(listed.includes(`\`${name}\``), `docs/telemetry.md lacks ${name}`);
 });
 
 test("a program that collects later gets what follows, and options without a pool record too", async () => {
@@ -186,7 +209,8 @@ test("a meter or a tracer that throws at any step fails no login and no query", 
     throw new Error(step);
   };
   const instrument = { record: fail("record"), add: fail("add"), addCallback: () => undefined };
-  const whole = { createHistogram: () => instrument, createCounter: () => instrument, createObservableGauge: () => instrument };
+  const makes = ["createHistogram", "createCounter", "createObservableGauge", "createObservableCounter"];
+  const whole = Object.fromEntries(makes.map((step) => [step, () => instrument]));
   trace.setGlobalTracerProvider({ getTracer: fail("getTracer") });
   const meters = [
     ["getMeter", fail("getMeter")],

@@ -10,6 +10,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ._lakekey import __version__
+from .errors import LakekeyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,9 +31,10 @@ _COUNTERS: list[tuple[str, str, str, str | None]] = [
     ("lakekey.failures", "Calls and connects that failed", "failures", "error.code"),
 ]
 _SUMS = [
-    ("lakekey.credential.mint.time", "Time that requests to mint took", "mint_ms"),
-    ("lakekey.credential.wait.time", "Time that calls waited for a credential", "wait_ms"),
-    ("lakekey.login.time", "Time that successful connects took", "connect_ms"),
+    ("lakekey.credential.mint.time", "Time that requests to mint took", "mint_ms", "ms"),
+    ("lakekey.credential.wait.time", "Time that calls waited for a credential", "wait_ms", "ms"),
+    ("lakekey.credential.age", "Age of the credentials that were handed out, added up", "token_age_s", "s"),
+    ("lakekey.login.time", "Time that successful connects took", "connect_ms", "ms"),
 ]
 
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
@@ -62,16 +64,26 @@ def _register(metrics: Any) -> None:
 
     def observed(read: Callable[[dict[str, Any]], Iterator[tuple[int, dict[str, str]]]]) -> Callable[[Any], list[Any]]:
         def callback(_options: Any) -> list[Any]:
-            for client in tuple(_clients):
-                return [metrics.Observation(value, attributes) for value, attributes in read(client.stats())]
-            return []
+            stats = _counted()
+            return [] if stats is None else [metrics.Observation(value, attributes) for value, attributes in read(stats)]
 
         return callback
 
     for name, description, key, attribute in _COUNTERS:
         meter.create_observable_counter(name, [observed(_counter(key, attribute))], description=description, unit="1")
-    for name, description, key in _SUMS:
-        meter.create_observable_counter(name, [observed(_sum(key))], description=description, unit="ms")
+    for name, description, key, unit in _SUMS:
+        meter.create_observable_counter(name, [observed(_sum(key))], description=description, unit=unit)
+
+
+def _counted() -> dict[str, Any] | None:
+    """The counts of the process, by any client that is still open."""
+    for client in tuple(_clients):
+        try:
+            return client.stats()
+        except LakekeyError:
+            # It was closed.
+            _clients.discard(client)
+    return None
 
 
 def _counter(key: str, attribute: str | None) -> Callable[[dict[str, Any]], Iterator[tuple[int, dict[str, str]]]]:
