@@ -101,7 +101,10 @@ class ErrorTest {
     @Test
     void aCodeFromTheFutureIsAPlainException() {
         LakekeyException raised = assertThrows(
-                LakekeyException.class, () -> Native.raise(2001, "NEW", "m", null, -1, null, false, new String[0], -1));
+                LakekeyException.class,
+                () -> Native.raise(
+                        2001, "NEW", "m", null, -1, null, false, new String[0], -1, new String[0], null));
+        assertTrue(raised.events().isEmpty() && raised.explanation().isEmpty());
         assertSame(LakekeyException.class, raised.getClass());
         assertTrue(raised.httpStatus().isEmpty() && raised.hint().isEmpty() && raised.requestId().isEmpty());
     }
