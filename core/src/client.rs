@@ -237,12 +237,14 @@ impl Client {
             });
         }
         let deadline = self.deadline(request.timeout);
-        let route = self.route(target, request.ttl, deadline).await?;
-        let lease = route.slot.get(&self.door()?.mint, deadline).await;
-        lease.inspect_err(|error| {
-            self.counted().failed(error.code());
-            self.doubt_route(target, request.ttl, error);
-        })
+        let lease = async {
+            let route = self.route(target, request.ttl, deadline).await?;
+            let lease = route.slot.get(&self.door()?.mint, deadline).await;
+            lease.inspect_err(|error| self.doubt_route(target, request.ttl, error))
+        };
+        lease
+            .await
+            .inspect_err(|error| self.counted().failed(error.code()))
     }
 
     /// Starts what a first login needs, side by side: the credential, the endpoint's host and the login name. Errors

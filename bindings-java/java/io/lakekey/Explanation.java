@@ -19,7 +19,15 @@ public record Explanation(String kind, boolean retry, String budget, boolean inv
     /** Long enough for any chain of causes that a program makes on purpose. */
     private static final int DEEPEST = 20;
 
-    /** Checks that all are there. */
+    /**
+     * Checks that all are there.
+     *
+     * @param kind the kind of trouble
+     * @param retry whether another try may succeed
+     * @param budget for how long
+     * @param invalidate whether the token has to go first
+     * @param hint the likeliest fix
+     */
     public Explanation {
         Objects.requireNonNull(kind, "kind");
         Objects.requireNonNull(budget, "budget");

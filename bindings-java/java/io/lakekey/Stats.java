@@ -25,7 +25,14 @@ public record Stats(
         Map<String, Histogram> histograms,
         Optional<Duration> clockSkew) {
 
-    /** Takes the maps over as they are. */
+    /**
+     * Takes the maps over as they are.
+     *
+     * @param counters plain counts
+     * @param labelled counts by a label
+     * @param histograms durations and ages
+     * @param clockSkew the workspace's clock minus this machine's
+     */
     public Stats {
         counters = Map.copyOf(counters);
         labelled = Map.copyOf(labelled);
