@@ -44,14 +44,14 @@ pub(crate) struct Explanation {
 }
 
 impl Explanation {
-    fn new(said: login::Explanation) -> Box<Explanation> {
-        Box::new(Explanation {
+    fn new(said: login::Explanation) -> Explanation {
+        Explanation {
             kind: shown(said.kind),
             budget: shown(said.budget),
             hint: said.hint.map(shown),
             retry: said.retry,
             invalidate: said.invalidate,
-        })
+        }
     }
 
     fn info(&self) -> lk_explanation_info {
@@ -89,7 +89,8 @@ pub unsafe extern "C" fn lk_explain(
             )
         };
         let said = login::explain(code.filter(|code| !code.is_empty()), text);
-        out.put(object::put(Object::Explanation(Explanation::new(said)))?);
+        let explanation = Box::new(Explanation::new(said));
+        out.put(object::put(Object::Explanation(explanation))?);
         Ok(())
     };
     // SAFETY: the caller's part.
