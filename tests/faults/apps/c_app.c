@@ -4,11 +4,12 @@
 
 #include <lakekey.h>
 #include <libpq-fe.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE = 4096, FIELDS = 8 };
+enum { LINE = 4096, FIELDS = 8, MOST = 500 };
 
 static lk_client *client;
 static PGconn *open;
@@ -62,11 +63,8 @@ static int alive(void) {
   return open && PQconsumeInput(open) && PQconsumeInput(open) && PQstatus(open) == CONNECTION_OK;
 }
 
-// Whether the connection is there now; else the failure has been told.
-static int connected(void) {
-  if (alive()) return 1;
-  PQfinish(open);
-  open = NULL;
+// Logs in: the session and what it was made with, or the error.
+static lk_error *log_in(PGconn **out, lk_connect **with) {
   for (int tries = 0;; tries += 1) {
     lk_error *err = NULL;
     lk_connect *connect = NULL;
@@ -79,31 +77,76 @@ static int connected(void) {
       request.user = user;
       request.user_len = LK_NUL_TERMINATED;
     }
-    if (lk_client_connect_params(client, &request, &connect, &err) != LK_OK) {
-      failed_by(err);
-      return 0;
-    }
+    if (lk_client_connect_params(client, &request, &connect, &err) != LK_OK) return err;
     lk_connect_info info = {.struct_size = sizeof info};
     lk_connect_get(connect, &info);
-    open = dial(&info);
-    if (PQstatus(open) == CONNECTION_OK) {
-      lk_connect_free(made);
-      made = connect;
-      return 1;
+    PGconn *conn = dial(&info);
+    if (PQstatus(conn) == CONNECTION_OK) {
+      *out = conn;
+      *with = connect;
+      return NULL;
     }
-    const char *message = PQerrorMessage(open);
+    const char *message = PQerrorMessage(conn);
     uint32_t refused = 0, fresh = 0;
     lk_login_refuses_token(NULL, 0, message, LK_NUL_TERMINATED, &refused);
     int again = tries == 0 && refused && info.cached &&
                 lk_client_invalidate(client, info.password, LK_NUL_TERMINATED, &fresh, NULL) == LK_OK && fresh;
-    if (!again) {
-      lk_connect_explain(connect, NULL, 0, message, LK_NUL_TERMINATED, &err);
-      failed_by(err);
-    }
+    if (!again) lk_connect_explain(connect, NULL, 0, message, LK_NUL_TERMINATED, &err);
     lk_connect_free(connect);
-    PQfinish(open);
-    open = NULL;
-    if (!again) return 0;
+    PQfinish(conn);
+    if (!again) return err;
+  }
+}
+
+// Whether the connection is there now; else the failure has been told.
+static int connected(void) {
+  if (alive()) return 1;
+  PQfinish(open);
+  open = NULL;
+  lk_connect_free(made);
+  made = NULL;
+  lk_error *err = log_in(&open, &made);
+  if (err) failed_by(err);
+  return !err;
+}
+
+// One of many logins at the same time; NULL when it went well.
+static void *stormed(void *unused) {
+  (void)unused;
+  PGconn *conn = NULL;
+  lk_connect *with = NULL;
+  lk_error *err = log_in(&conn, &with);
+  if (err) return err;
+  PGresult *result = PQexec(conn, "select 1");
+  if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+    lk_connect_explain(with, NULL, 0, PQerrorMessage(conn), LK_NUL_TERMINATED, &err);
+  }
+  PQclear(result);
+  PQfinish(conn);
+  lk_connect_free(with);
+  return err;
+}
+
+static void storm(unsigned long count) {
+  static pthread_t threads[MOST];
+  lk_error *err = NULL;
+  unsigned long begun = 0;
+  for (; begun < count && begun < MOST; begun += 1) {
+    if (pthread_create(&threads[begun], NULL, stormed, NULL)) abort();
+  }
+  for (unsigned long one = 0; one < begun; one += 1) {
+    void *said = NULL;
+    pthread_join(threads[one], &said);
+    if (err) {
+      lk_error_free(said);
+    } else {
+      err = said;
+    }
+  }
+  if (err) {
+    failed_by(err);
+  } else {
+    printf("ok\t%lu\n", begun);
   }
 }
 
@@ -142,15 +185,18 @@ int main(void) {
       *rest++ = '\0';
       fields[count] = rest;
     }
-    if (!strcmp(fields[0], "connect")) {
+    int storms = !strcmp(fields[0], "storm");
+    if (storms || !strcmp(fields[0], "connect")) {
       lk_error *err = NULL;
       leave();
       strcpy(endpoint, fields[1]);
       ttl = strtoul(fields[2], NULL, 10);
       strcpy(budget, fields[3]);
-      strcpy(user, fields[4]);
+      strcpy(user, storms ? "" : fields[4]);
       if (lk_client_new(NULL, &client, &err) != LK_OK) {
         failed_by(err);
+      } else if (storms) {
+        storm(strtoul(fields[4], NULL, 10));
       } else {
         query("select 1");
       }

@@ -10,8 +10,8 @@ let client;
 let open;
 
 const kinds = {
-  pg(options, budget) {
-    const pool = createPool({ ...options, max: 1, connectionTimeoutMillis: 1000 * budget });
+  pg(options, budget, max = 1) {
+    const pool = createPool({ ...options, max, connectionTimeoutMillis: 1000 * budget });
     return {
       async query(text) {
         const { rows } = await pool.query({ text, rowMode: "array" });
@@ -20,8 +20,8 @@ const kinds = {
       end: () => pool.end(),
     };
   },
-  postgres(options, budget) {
-    const sql = createSql({ ...options, max: 1, connect_timeout: budget, onnotice() {} });
+  postgres(options, budget, max = 1) {
+    const sql = createSql({ ...options, max, connect_timeout: budget, onnotice() {} });
     return {
       async query(text) {
         const rows = await sql.unsafe(text);
@@ -39,6 +39,14 @@ const verbs = {
     const options = { client, endpoint, ttlMillis: 1000 * ttl, ...(user === "" ? {} : { user }) };
     open = kind(options, Number(budget));
     return open.query("select 1");
+  },
+  async storm(endpoint, ttl, budget, count) {
+    client = new Client();
+    open = kind({ client, endpoint, ttlMillis: 1000 * ttl }, Number(budget), Number(count));
+    // Each is busy for a moment, so that none is served by the session of another.
+    const one = () => open.query("select 1 from pg_sleep(0.2)");
+    const done = await Promise.all(Array.from({ length: Number(count) }, one));
+    return done.length;
   },
   query: (text) => open.query(text),
   async close() {

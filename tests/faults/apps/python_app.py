@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import lakekey
@@ -33,6 +34,18 @@ class App:
             **({"user": user} if user else {}),
         )
         return self.query("select 1")
+
+    def storm(self, endpoint: str, ttl: str, budget: str, count: str) -> str:
+        client = lakekey.Client()
+
+        def one(_: int) -> int:
+            with lakekey.psycopg.connect(endpoint, client=client, ttl=int(ttl), timeout=float(budget)) as connection:
+                return int(connection.execute("select 1").fetchone()[0])
+
+        with ThreadPoolExecutor(int(count)) as threads:
+            done = sum(threads.map(one, range(int(count))))
+        client.close()
+        return str(done)
 
     def query(self, sql: str) -> str:
         with self.pool.connection() as connection:
@@ -66,6 +79,18 @@ class AsyncApp:
         )
         await self.pool.open()
         return await self.query("select 1")
+
+    async def storm(self, endpoint: str, ttl: str, budget: str, count: str) -> str:
+        client = lakekey.Client()
+
+        async def one() -> int:
+            made = await lakekey.psycopg.aconnect(endpoint, client=client, ttl=int(ttl), timeout=float(budget))
+            async with made as connection:
+                return int((await (await connection.execute("select 1")).fetchone())[0])
+
+        done = sum(await asyncio.gather(*(one() for _ in range(int(count)))))
+        client.close()
+        return str(done)
 
     async def query(self, sql: str) -> str:
         async with self.pool.connection() as connection:

@@ -58,6 +58,27 @@ impl Pool {
     }
 }
 
+/// So many logins at the same time.
+async fn storm(fields: &[&str]) -> Result<String, Trouble> {
+    let (count, fields) = fields
+        .split_last()
+        .ok_or("storm ENDPOINT TTL BUDGET COUNT")?;
+    let connector = Pool::new(&[fields, &[""]].concat())?.connector;
+    let logins: Vec<_> = (0..count.parse::<u32>()?)
+        .map(|_| {
+            let mut pool = Pool {
+                connector: connector.clone(),
+                idle: None,
+            };
+            tokio::spawn(async move { pool.query("select 1").await })
+        })
+        .collect();
+    for login in logins {
+        login.await??;
+    }
+    Ok((*count).to_owned())
+}
+
 fn answer(outcome: Result<String, Trouble>) -> String {
     match outcome {
         Ok(value) => format!("ok\t{value}"),
@@ -97,6 +118,7 @@ async fn main() {
                 Ok(made) => pool.insert(made).query("select 1").await,
                 Err(error) => Err(error),
             },
+            ("storm", _) => storm(&fields[1..]).await,
             ("query", Some(pool)) => pool.query(fields[1]).await,
             ("close", _) => {
                 pool = None;

@@ -1,7 +1,7 @@
 //! An app of one language: a process that takes one command a line and answers each with one line.
 //!
 //! Fields are separated by tabs, which every language can read without a library: `connect ENDPOINT TTL BUDGET USER`,
-//! `query SQL`, `close`; answered by `ok VALUE` or `failed KIND CODE HINT TEXT`.
+//! `storm ENDPOINT TTL BUDGET COUNT`, `query SQL`, `close`; answered by `ok VALUE` or `failed KIND CODE HINT TEXT`.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};

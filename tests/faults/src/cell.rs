@@ -112,6 +112,12 @@ impl<'a> Column<'a> {
                 let budget = budget_s.to_string();
                 self.said(&["connect", &endpoint, &ttl, &budget, user], deadline)?
             }
+            Step::Storm {
+                count, budget_s, ..
+            } => {
+                let (count, budget) = (count.to_string(), budget_s.to_string());
+                self.said(&["storm", &endpoint, &ttl, &budget, &count], deadline)?
+            }
             Step::Query { sql, .. } => self.said(&["query", sql], deadline)?,
             Step::During {
                 sql, post, body, ..

@@ -66,6 +66,13 @@ pub(crate) enum Step {
         user: String,
         expect: Expect,
     },
+    /// The app makes a new client and logs so many sessions in at the same time; it answers with how many queries it ran.
+    Storm {
+        count: u32,
+        #[serde(default = "budget_s")]
+        budget_s: u32,
+        expect: Expect,
+    },
     /// The app runs a statement through the pool that it has.
     Query { sql: String, expect: Expect },
     /// The same, and while Postgres is at it the emulator is told something.
@@ -114,6 +121,7 @@ impl Step {
         match self {
             Self::Tell { .. } | Self::Pause { .. } => None,
             Self::Connect { expect, .. }
+            | Self::Storm { expect, .. }
             | Self::Query { expect, .. }
             | Self::During { expect, .. } => Some(expect),
         }

@@ -13,6 +13,12 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.Collections;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 
 /** The app in Java: a HikariCP pool of one connection over a {@code LakekeyDataSource}. */
 public final class JavaApp {
@@ -31,6 +37,33 @@ public final class JavaApp {
         // The pool's own limit, which it gives to the data source, stands by at the first connection alone.
         pool = new HikariDataSource(config);
         return query("select 1");
+    }
+
+    private String storm(String endpoint, String ttl, String budget, int count) throws SQLException {
+        client = LakekeyClient.create();
+        ConnectRequest request = ConnectRequest.of(endpoint).withTtl(Duration.ofSeconds(Long.parseLong(ttl)));
+        LakekeyDataSource source = LakekeyDataSource.forTarget(client, request);
+        source.setLoginTimeout(Integer.parseInt(budget));
+        ExecutorService threads = Executors.newFixedThreadPool(count);
+        try {
+            Callable<Boolean> one = () -> {
+                try (Connection connection = source.getConnection();
+                        Statement statement = connection.createStatement()) {
+                    return statement.execute("select 1");
+                }
+            };
+            int done = 0;
+            for (Future<Boolean> login : threads.invokeAll(Collections.nCopies(count, one))) {
+                done += login.get() ? 1 : 0;
+            }
+            return String.valueOf(done);
+        } catch (InterruptedException problem) {
+            throw new IllegalStateException(problem);
+        } catch (ExecutionException problem) {
+            throw new SQLException(problem.getCause());
+        } finally {
+            threads.shutdown();
+        }
     }
 
     private String query(String sql) throws SQLException {
@@ -60,6 +93,7 @@ public final class JavaApp {
     private String obey(String[] fields) throws SQLException {
         return switch (fields[0]) {
             case "connect" -> connect(fields[1], fields[2], fields[3], fields[4]);
+            case "storm" -> storm(fields[1], fields[2], fields[3], Integer.parseInt(fields[4]));
             case "query" -> query(fields[1]);
             case "close" -> close();
             default -> throw new IllegalArgumentException(fields[0] + " is no command");
