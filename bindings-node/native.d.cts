@@ -26,6 +26,8 @@ export interface ClientOptions {
   timeoutMillis?: number | undefined;
   /** Added to the user agent. */
   product?: string | undefined;
+  /** Whether and where processes share credentials. */
+  sharedCredentials?: string | undefined;
 }
 
 /** How to connect once. */
