@@ -21,7 +21,7 @@ use crate::credential::mint::{ApiMint, Mint};
 use crate::credential::slot::Slot;
 use crate::credential::store::{Sharded, SlotKey};
 use crate::credential::sync::lock;
-use crate::credential::{Credential, Lease, Store};
+use crate::credential::{Credential, Lease, Store, policy};
 use crate::endpoint::{self, Endpoint};
 use crate::error::{Error, Result};
 use crate::http::transport::Transport;
@@ -401,7 +401,7 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Arc<Route>> {
         let door = self.door()?;
-        whole_seconds(ttl)?;
+        policy::whole_seconds(ttl)?;
         let known = match (target, ttl) {
             (None, None) => self.0.default_route.load_full(),
             (Some(target), None) => self.0.routes.get(target),
@@ -590,21 +590,6 @@ fn label(target: Option<&str>, ttl: Option<Duration>) -> String {
     match ttl {
         Some(ttl) => format!("{target} for {} s", ttl.as_secs()),
         None => target.to_owned(),
-    }
-}
-
-/// The API takes seconds; a rounded lifetime would not be the one that was asked for.
-fn whole_seconds(ttl: Option<Duration>) -> Result<()> {
-    match ttl {
-        Some(ttl) if ttl.as_secs() == 0 || ttl.subsec_nanos() != 0 => Err(Error::new(
-            Code::ConfigInvalid,
-            format!(
-                "a ttl of {} s is no whole number of seconds",
-                ttl.as_secs_f64()
-            ),
-        )
-        .with_hint("Give a ttl from 300 to 3600 seconds, or none")),
-        _ => Ok(()),
     }
 }
 

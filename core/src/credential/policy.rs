@@ -21,6 +21,21 @@ const DATE_RESOLUTION_MS: u64 = 1000;
 /// Up to this difference between our clock and `Date`, both are taken as right.
 const SAME_TIME_MS: u64 = 1500;
 
+/// The API takes seconds; a rounded lifetime would not be the one that was asked for.
+pub(crate) fn whole_seconds(ttl: Option<Duration>) -> Result<()> {
+    match ttl {
+        Some(ttl) if ttl.as_secs() == 0 || ttl.subsec_nanos() != 0 => Err(Error::new(
+            Code::ConfigInvalid,
+            format!(
+                "a ttl of {} s is no whole number of seconds",
+                ttl.as_secs_f64()
+            ),
+        )
+        .with_hint("Give a ttl from 300 to 3600 seconds, or none")),
+        _ => Ok(()),
+    }
+}
+
 /// What an answer said about time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stamps<'a> {
