@@ -3,8 +3,9 @@
 //! Building one costs nothing: no I/O, no thread, no file. Everything is found out at the first call that needs it, once,
 //! and shared by all who ask at the same time.
 
+mod addresses;
+
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,7 +31,7 @@ use crate::management::Ahead;
 use crate::name::Target;
 use crate::once::{Age, Remembered};
 use crate::plan::Asked;
-use crate::resolve::{self, Failed, Found, Lookup, NameServers, SystemLookup, Ways};
+use crate::resolve::{Failed, Found, Lookup, NameServers, SystemLookup};
 use crate::shared::{Exchange, Fact, SharedCredentials};
 use crate::target::{self, Chosen};
 
@@ -486,53 +487,6 @@ impl Client {
         self.0.routes.remove(&label(target, ttl));
         if target.is_none() && ttl.is_none() {
             self.0.default_route.store(None);
-        }
-    }
-
-    /// The addresses of a host, asked for once by a crowd, and again when the answer is over; those that failed lately
-    /// come last.
-    pub(crate) async fn addresses(&self, host: &str, deadline: Deadline) -> Result<Vec<IpAddr>> {
-        let name = host.to_owned();
-        let known = self
-            .0
-            .addresses
-            .get_or_insert(&name, &Arc::new(Remembered::new(None)));
-        let age = known
-            .current()
-            .map_or(Duration::ZERO, |found| found.fresh_for());
-        let options = &self.0.options;
-        let (lookup, direct) = (Arc::clone(&options.lookup), options.direct_lookup.clone());
-        let clock = Arc::clone(self.store().clock());
-        let resolve = move |deadline, _| async move {
-            let ways = Ways {
-                system: &*lookup,
-                direct: direct.as_deref(),
-            };
-            resolve::resolve(ways, &name, deadline, &*clock).await
-        };
-        let clock = self.store().clock();
-        // A resolver that hangs must leave time to dial what is known.
-        let deadline = match known.current() {
-            Some(_) => deadline.within(&**clock, deadline.left(&**clock) / 3),
-            None => deadline,
-        };
-        let began = clock.now().boot_ms;
-        let found = known
-            .get(clock, Age::Renew(age), deadline, resolve)
-            .await
-            .map_err(|error| match error.code() {
-                Code::Timeout => resolve::late(host, clock.now().boot_ms.saturating_sub(began)),
-                _ => error,
-            })?;
-        Ok(self.0.failed.last(&found.addresses, &**clock))
-    }
-
-    /// Says that `address` of `host` could not be dialled: for a while it is tried last, and the next login looks the
-    /// name up again, because it may have moved.
-    pub fn doubt_address(&self, host: &str, address: IpAddr) {
-        self.0.failed.note(address, &**self.store().clock());
-        if let Some(known) = self.0.addresses.get(host) {
-            known.doubt();
         }
     }
 
