@@ -49,6 +49,31 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[test]
+fn thirty_two_processes_that_share_credentials_mint_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys");
+    let script = r#"for worker in $(seq 32); do "$LAKEKEY" token & done; wait"#;
+    let mut command = Command::new(LAKEKEY);
+    for (name, _) in std::env::vars().filter(|(name, _)| is_ours(name)) {
+        command.env_remove(name);
+    }
+    let done = command
+        .args(["emulate", "--", "sh", "-c", script])
+        .env("LAKEKEY", LAKEKEY)
+        .env(
+            "LAKEKEY_SHARED_CREDENTIALS",
+            format!("required:{}", path.display()),
+        )
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let tokens: Vec<&str> = text(&done.stdout).lines().collect();
+    assert_eq!(tokens.len(), 32);
+    // Each mint gives another token.
+    assert!(tokens.iter().all(|token| *token == tokens[0]), "one mint");
+}
+
+#[test]
 fn token_prints_a_credential_and_url_leaves_it_out() {
     let done = emulated(
         r#"set -e

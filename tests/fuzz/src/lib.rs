@@ -16,6 +16,8 @@ pub mod conninfo;
 pub mod control;
 pub mod door;
 pub mod profile;
+#[cfg(unix)]
+pub mod shared;
 pub mod target;
 
 /// A secret that is put in and must not come out again.

@@ -66,6 +66,12 @@ fn connection_strings() {
     run("conninfo", 20_000, lakekey_fuzz::conninfo::check);
 }
 
+#[cfg(unix)]
+#[test]
+fn files_of_shared_credentials() {
+    run("shared", 1000, lakekey_fuzz::shared::check);
+}
+
 #[test]
 fn targets() {
     run("target", 20_000, lakekey_fuzz::target::check);
