@@ -259,7 +259,7 @@ metrics.set_meter_provider(MeterProvider([reader]))
 with lakekey.psycopg.pool(min_size=1) as pool, pool.connection() as conn:
     conn.execute("SELECT 1")
 # A client that is over is not asked any more.
-with lakekey.Client() as client, lakekey.psycopg.pool(client=client, min_size=0):
+with lakekey.Client() as client, lakekey.psycopg.pool(client=client, min_size=0, max_size=1):
     pass
 try:
     lakekey.psycopg.connect(dbname="nope")
