@@ -5,13 +5,20 @@ mod common;
 
 use std::path::Path;
 
-use common::session::{credential, login};
+use common::api::{done, get, send, wait};
+use common::session::{credential, login, login_to};
 use common::victim::kill_when_committed;
 use lakekey_emulator::postgres::PostgresError;
 use lakekey_emulator::{Emulator, Error, Options, TOKEN, USER};
+use serde_json::{Value, json};
 use tokio_postgres::Client;
 
 const STATE: &str = "LAKEKEY_TEST_STATE";
+/// The same for the process that is killed while it makes a branch.
+const BRANCHING: &str = "LAKEKEY_TEST_BRANCHING";
+/// Beside the state: the operation that was under way.
+const OPERATION: &str = "operation.json";
+const CHILD: &str = "projects/emulator/branches/child";
 
 fn kept_in(state: &Path) -> Options {
     let mut options = Options::default();
@@ -85,6 +92,81 @@ async fn rows_outlive_a_sigkill_of_the_emulator() {
     assert_eq!(rows(&client).await, ["two"]);
     write(&client, "three").await;
     assert_eq!(rows(&client).await, ["three", "two"]);
+    emulator.shutdown().await;
+}
+
+/// Not a test of its own: the process that the test below kills in the middle of a branch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn branching_victim() {
+    let Some(state) = std::env::var_os(BRANCHING) else {
+        return;
+    };
+    let state = Path::new(&state);
+    let emulator = Emulator::start(kept_in(state)).await.unwrap();
+    let client = session(&emulator).await;
+    write(&client, "before").await;
+    // So much that copying it takes a while.
+    client
+        .batch_execute(
+            "CREATE TABLE bulk AS SELECT n, repeat('x', 500) FROM generate_series(1, 60000) n",
+        )
+        .await
+        .unwrap();
+    let body = json!({"spec": {"no_expiry": true}});
+    let begun = send(
+        &emulator,
+        "POST",
+        "projects/emulator/branches?branch_id=child",
+        &body,
+    );
+    assert_eq!(begun.status, 200, "{}", begun.body);
+    std::fs::write(state.join(OPERATION), &begun.body).unwrap();
+    let branches = state.join("branches");
+    // Its files are being copied now.
+    while std::fs::read_dir(&branches).unwrap().count() < 2 {
+        tokio::task::yield_now().await;
+    }
+    write(&client, "after").await;
+    println!("\ncommitted");
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_that_a_sigkill_cut_off_is_finished_or_swept() {
+    let state = directory();
+    kill_when_committed("branching_victim", BRANCHING, state.path());
+    let emulator = Emulator::start(kept_in(state.path())).await.unwrap();
+    assert_eq!(rows(&session(&emulator).await).await, ["after", "before"]);
+    let begun = std::fs::read_to_string(state.path().join(OPERATION)).unwrap();
+    let ended = wait(&emulator, &serde_json::from_str(&begun).unwrap());
+    let branch = send(&emulator, "GET", CHILD, &Value::Null);
+    let kept = if ended["error"].is_null() {
+        let branch = branch.json();
+        assert_eq!(branch["status"]["current_state"], "READY", "{branch}");
+        let host = get(&emulator, &format!("{CHILD}/endpoints/primary"))["status"]["hosts"]["host"]
+            .clone();
+        let password = credential(&emulator, TOKEN);
+        let child = login_to(&emulator, host.as_str().unwrap(), USER, &password).await;
+        let kept = rows(&child.unwrap()).await;
+        assert_eq!(kept[kept.len() - 1], "before", "{kept:?}");
+        2
+    } else {
+        assert_eq!(branch.status, 404, "{ended}: {}", branch.body);
+        1
+    };
+    let left = std::fs::read_dir(state.path().join("branches")).unwrap();
+    let left: Vec<String> = left
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(left.len(), kept, "{left:?} after {ended}");
+    // The project takes the next write.
+    let body = json!({"spec": {"no_expiry": true}});
+    done(
+        &emulator,
+        "POST",
+        "projects/emulator/branches?branch_id=next",
+        &body,
+    );
     emulator.shutdown().await;
 }
 
