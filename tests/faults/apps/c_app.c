@@ -1,10 +1,11 @@
-// The app in C: one connection of libpq, made anew when there is none, with one fresh token for a refused one.
+// The app in C: one connection of libpq, made by lakekey's connect plan when there is none.
 
 #define _POSIX_C_SOURCE 200809L
 
 #include <lakekey.h>
 #include <libpq-fe.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,8 @@ enum { LINE = 4096, FIELDS = 8, MOST = 500 };
 
 static lk_client *client;
 static PGconn *open;
-// What the session was made with.
-static lk_connect *made;
-static char endpoint[LINE], user[LINE], budget[LINE];
-static unsigned long ttl;
+static char endpoint[LINE], user[LINE];
+static unsigned long ttl, budget;
 
 // One field of an answer: tabs and line ends would end it.
 static void put(const char *text) {
@@ -43,19 +42,18 @@ static void failed_by(lk_error *err) {
   lk_error_free(err);
 }
 
-// Dials with the parameters of `connect`; libpq's own limit is the budget.
-static PGconn *dial(const lk_connect_info *info) {
-  const char **keywords = calloc(info->count + 2, sizeof *keywords);
-  const char **values = calloc(info->count + 2, sizeof *values);
-  if (!keywords || !values) abort();
-  memcpy(keywords, info->keywords, info->count * sizeof *keywords);
-  memcpy(values, info->values, info->count * sizeof *values);
-  keywords[info->count] = "connect_timeout";
-  values[info->count] = budget;
-  PGconn *conn = PQconnectdbParams(keywords, values, 0);
-  free(keywords);
-  free(values);
-  return conn;
+// What a query's error means.
+static void explained(const char *code, const char *text) {
+  lk_explanation *explanation = NULL;
+  lk_explanation_info info = {.struct_size = sizeof info};
+  lk_error *err = NULL;
+  if (lk_explain(code, code ? strlen(code) : 0, text, LK_NUL_TERMINATED, &explanation, &err) != LK_OK) {
+    failed_by(err);
+    return;
+  }
+  lk_explanation_get(explanation, &info);
+  failed(info.kind, code, info.hint, text);
+  lk_explanation_free(explanation);
 }
 
 // Whether the session goes on. libpq looks at its socket when it is told to: once for what was said, once for the end.
@@ -63,39 +61,40 @@ static int alive(void) {
   return open && PQconsumeInput(open) && PQconsumeInput(open) && PQstatus(open) == CONNECTION_OK;
 }
 
-// Logs in: the session and what it was made with, or the error.
-static lk_error *log_in(PGconn **out, lk_connect **with) {
-  for (int tries = 0;; tries += 1) {
-    lk_error *err = NULL;
+// Logs in by lakekey's plan: the session, or the error.
+static lk_error *log_in(PGconn **out) {
+  lk_connect_request request = {.struct_size = sizeof request,
+                                .target = endpoint,
+                                .target_len = LK_NUL_TERMINATED,
+                                .ttl_ms = 1000 * ttl,
+                                .budget_ms = 1000 * budget};
+  if (*user) {
+    request.user = user;
+    request.user_len = LK_NUL_TERMINATED;
+  }
+  lk_plan *plan = NULL;
+  lk_error *err = NULL;
+  PGconn *conn = NULL;
+  lk_status status = lk_client_plan(client, &request, &plan, &err);
+  while (status == LK_OK) {
+    const char *said = conn ? PQerrorMessage(conn) : NULL;
     lk_connect *connect = NULL;
-    lk_connect_request request = {.struct_size = sizeof request,
-                                  .target = endpoint,
-                                  .target_len = LK_NUL_TERMINATED,
-                                  .ttl_ms = 1000 * ttl,
-                                  .timeout_ms = 1000 * strtoul(budget, NULL, 10)};
-    if (*user) {
-      request.user = user;
-      request.user_len = LK_NUL_TERMINATED;
-    }
-    if (lk_client_connect_params(client, &request, &connect, &err) != LK_OK) return err;
+    status = lk_plan_next(plan, NULL, 0, said, said ? LK_NUL_TERMINATED : 0, &connect, &err);
+    PQfinish(conn);
+    conn = NULL;
+    if (status != LK_OK) break;
     lk_connect_info info = {.struct_size = sizeof info};
     lk_connect_get(connect, &info);
-    PGconn *conn = dial(&info);
-    if (PQstatus(conn) == CONNECTION_OK) {
-      *out = conn;
-      *with = connect;
-      return NULL;
-    }
-    const char *message = PQerrorMessage(conn);
-    uint32_t refused = 0, fresh = 0;
-    lk_login_refuses_token(NULL, 0, message, LK_NUL_TERMINATED, &refused);
-    int again = tries == 0 && refused && info.cached &&
-                lk_client_invalidate(client, info.password, LK_NUL_TERMINATED, &fresh, NULL) == LK_OK && fresh;
-    if (!again) lk_connect_explain(connect, NULL, 0, message, LK_NUL_TERMINATED, &err);
+    conn = PQconnectdbParams(info.keywords, info.values, 0);
     lk_connect_free(connect);
-    PQfinish(conn);
-    if (!again) return err;
+    if (PQstatus(conn) == CONNECTION_OK) {
+      lk_plan_connected(plan);
+      *out = conn;
+      break;
+    }
   }
+  lk_plan_free(plan);
+  return status == LK_OK ? NULL : err;
 }
 
 // Whether the connection is there now; else the failure has been told.
@@ -103,31 +102,28 @@ static int connected(void) {
   if (alive()) return 1;
   PQfinish(open);
   open = NULL;
-  lk_connect_free(made);
-  made = NULL;
-  lk_error *err = log_in(&open, &made);
+  lk_error *err = log_in(&open);
   if (err) failed_by(err);
   return !err;
 }
+
+static atomic_uint served;
 
 // One of many logins at the same time; NULL when it went well.
 static void *stormed(void *unused) {
   (void)unused;
   PGconn *conn = NULL;
-  lk_connect *with = NULL;
-  lk_error *err = log_in(&conn, &with);
+  lk_error *err = log_in(&conn);
   if (err) return err;
   PGresult *result = PQexec(conn, "select 1");
-  if (PQresultStatus(result) != PGRES_TUPLES_OK) {
-    lk_connect_explain(with, NULL, 0, PQerrorMessage(conn), LK_NUL_TERMINATED, &err);
-  }
+  if (PQresultStatus(result) == PGRES_TUPLES_OK) served += 1;
   PQclear(result);
   PQfinish(conn);
-  lk_connect_free(with);
-  return err;
+  return NULL;
 }
 
 static void storm(unsigned long count) {
+  served = 0;
   static pthread_t threads[MOST];
   lk_error *err = NULL;
   unsigned long begun = 0;
@@ -146,7 +142,7 @@ static void storm(unsigned long count) {
   if (err) {
     failed_by(err);
   } else {
-    printf("ok\t%lu\n", begun);
+    printf("ok\t%u\n", served);
   }
 }
 
@@ -159,20 +155,15 @@ static void query(const char *sql) {
     put(PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "");
     putchar('\n');
   } else {
-    const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    lk_error *err = NULL;
-    lk_connect_explain(made, code, code ? strlen(code) : 0, PQerrorMessage(open), LK_NUL_TERMINATED, &err);
-    failed_by(err);
+    explained(PQresultErrorField(result, PG_DIAG_SQLSTATE), PQerrorMessage(open));
   }
   PQclear(result);
 }
 
 static void leave(void) {
   PQfinish(open);
-  lk_connect_free(made);
   lk_client_free(client);
   open = NULL;
-  made = NULL;
   client = NULL;
 }
 
@@ -191,7 +182,7 @@ int main(void) {
       leave();
       strcpy(endpoint, fields[1]);
       ttl = strtoul(fields[2], NULL, 10);
-      strcpy(budget, fields[3]);
+      budget = strtoul(fields[3], NULL, 10);
       strcpy(user, storms ? "" : fields[4]);
       if (lk_client_new(NULL, &client, &err) != LK_OK) {
         failed_by(err);
