@@ -18,6 +18,8 @@ const SHORTEST_WAIT_MS: u64 = 20;
 const LONGEST_FIRST_ADDRESS_MS: u64 = 5_000;
 /// For how long what the workspace said is taken for the reason of what the front door says again.
 const BELIEVED_MS: u64 = 2_000;
+/// With so little left a connect has ended.
+const LEFT_OVER_MS: u64 = 100;
 /// No driver can log in in less.
 const SHORTEST_ATTEMPT_MS: u64 = 2_000;
 
@@ -192,8 +194,9 @@ impl Machine {
                     return self.dial(now_ms);
                 }
                 let mut kind = self.telling.unwrap_or(kind);
-                // The last try had hardly any time: that it timed out says less than what a server said before.
-                if kind == Kind::Tcp && millis(self.left(now_ms)) < SHORTEST_WAIT_MS {
+                // The last try had hardly any time: that it timed out says less than what a server said before. Drivers
+                // round their time limits, so some of the budget may be left.
+                if kind == Kind::Tcp && millis(self.left(now_ms)) < LEFT_OVER_MS {
                     kind = self.waited_for.unwrap_or(kind);
                 }
                 self.again(kind, now_ms, unit)
