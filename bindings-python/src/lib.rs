@@ -9,6 +9,7 @@ mod connect;
 mod credential;
 mod error;
 mod exit;
+mod interpreter;
 mod logs;
 mod management;
 mod pending;
@@ -41,6 +42,7 @@ mod module {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::interpreter::claim(module.py())?;
         module.add("__version__", lakekey_ffi::version::VERSION)
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::Clock;
-use crate::front::directory::ComputeState;
+use crate::front::directory::{ComputeState, Presented};
 
 /// Older entries are forgotten; the counters never are.
 const KEPT: usize = 10_000;
@@ -82,6 +82,8 @@ pub struct Login {
     pub endpoint: Option<String>,
     /// The role that was asked for.
     pub role: String,
+    /// What the token said of itself, of a login that was accepted with one.
+    pub token: Option<Presented>,
     /// SQLSTATE of the refusal.
     pub sqlstate: Option<String>,
     /// Text of the refusal.
@@ -214,11 +216,13 @@ impl Journal {
         &self,
         endpoint_uid: Option<&str>,
         role: &str,
-        refusal: Option<(&str, &str)>,
+        end: Result<Option<&Presented>, (&str, &str)>,
     ) {
+        let refusal = end.err();
         let login = Login {
             endpoint: endpoint_uid.map(str::to_owned),
             role: role.to_owned(),
+            token: end.ok().flatten().cloned(),
             sqlstate: refusal.map(|(sqlstate, _)| sqlstate.to_owned()),
             message: refusal.map(|(_, message)| message.to_owned()),
         };

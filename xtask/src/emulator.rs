@@ -1,8 +1,10 @@
-//! A running `lakekey emulate` and its admin API, as demo and bench use it.
+//! A running `lakekey emulate` and its admin API, as demo, soak and bench use it.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
+#[cfg(unix)]
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -22,15 +24,19 @@ pub(crate) struct Emulator {
     env: BTreeMap<String, String>,
     admin_url: String,
     admin_token: String,
-    _process: Running,
+    process: Running,
 }
 
 impl Emulator {
     /// Starts the command with these arguments after `emulate` and waits for its ready line.
     pub(crate) fn start(lakekey: &Path, arguments: &[&str], home: &Path) -> Result<Emulator> {
         let log = home.join("emulator.log");
+        let mut command = Command::new(lakekey);
+        // Ctrl-C is for us to deal with; and it ends when we are gone, by `--parent-pid`.
+        #[cfg(unix)]
+        command.process_group(0);
         let mut process = Running(
-            clean(&mut Command::new(lakekey))
+            clean(&mut command)
                 .args(["emulate", "--parent-pid", &std::process::id().to_string()])
                 .args(arguments)
                 .current_dir(home)
@@ -81,7 +87,7 @@ impl Emulator {
                 .collect(),
             admin_url: text("admin_url")?,
             admin_token: text("admin_token")?,
-            _process: process,
+            process,
         })
     }
 
@@ -98,10 +104,29 @@ impl Emulator {
             .with_context(|| format!("the emulator gives no {name}"))
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    /// Ends it, and waits until it has.
+    pub(crate) fn end(mut self) -> Result<()> {
+        self.process.end()
+    }
+
     /// Reads from the admin API.
     pub(crate) fn get(&self, path: &str) -> Result<Value> {
         let answer = agent()
             .get(format!("{}{path}", self.admin_url))
+            .header("authorization", format!("Bearer {}", self.admin_token))
+            .call();
+        read(path, answer)
+    }
+
+    /// Takes something away by the admin API.
+    pub(crate) fn delete(&self, path: &str) -> Result<Value> {
+        let answer = agent()
+            .delete(format!("{}{path}", self.admin_url))
             .header("authorization", format!("Bearer {}", self.admin_token))
             .call();
         read(path, answer)

@@ -1,7 +1,9 @@
 //! The commands of this repository, so that a newcomer needs no list of steps: `cargo xtask demo` shows lakekey at work,
-//! `cargo xtask test` proves it, `cargo xtask bench` measures it,
+//! `cargo xtask test` proves it, `cargo xtask soak` does so for minutes on end, `cargo xtask bench` measures it,
 //! `cargo xtask codegen` writes what is generated. Each sets up what it needs under `target/`.
 
+mod app;
+mod apps;
 mod bench;
 mod child;
 mod codegen;
@@ -10,6 +12,7 @@ mod emulator;
 mod package;
 mod repo;
 mod setup;
+mod soak;
 mod suite;
 mod table;
 
@@ -33,6 +36,8 @@ enum Task {
     Test(suite::Options),
     /// Measure lakekey side by side with its peers and print the ratios.
     Bench(bench::Options),
+    /// Run every driver for minutes under random faults and rotations, and check what must hold.
+    Soak(soak::Options),
     /// Make the typed management API of each language from core/api.
     Codegen(codegen::Options),
     /// Make what people install, for this machine: wheel, npm packages, jar, C library, command.
@@ -50,6 +55,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&repo, &options),
         Task::Test(options) => Ok(suite::run(&repo, &options)),
         Task::Bench(options) => bench::run(&repo, &options),
+        Task::Soak(options) => soak::run(&repo, &options),
         Task::Codegen(options) => codegen::run(&repo, &options),
         Task::Package(options) => package::run(&repo, &options),
         Task::CInstall(options) => setup::c::run(&repo, &options),

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use lakekey_gateway::{Disturbance, Moment};
+use serde::Serialize;
 
 /// One endpoint as the front door sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +84,18 @@ pub enum LoginRefusal {
     TokenOnPooler,
 }
 
+/// What a token that was accepted says of itself, for the journal: whoever reads there can tell that nobody came in with
+/// an expired one or with somebody else's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Presented {
+    /// Whose it is.
+    pub subject: String,
+    /// When it ends, by the virtual clock.
+    pub expires: Timestamp,
+    /// When it was looked at; a login that wakes a compute is in only later.
+    pub checked: Timestamp,
+}
+
 /// The state of the control plane, as far as logging in needs it. Every call answers at once, without I/O.
 pub trait Directory: Send + Sync + 'static {
     /// The endpoint whose direct, read-only or pooled host has this name (lower case), if any.
@@ -94,13 +108,13 @@ pub trait Directory: Send + Sync + 'static {
     fn disturbance(&self, _moment: Moment) -> Option<Disturbance> {
         None
     }
-    /// Whether `role` may log in to `endpoint` with `password`.
+    /// Whether `role` may log in to `endpoint` with `password`, and what the token that it is says of itself.
     fn check_login(
         &self,
         endpoint: &Endpoint,
         role: &str,
         password: &str,
-    ) -> Result<(), LoginRefusal>;
+    ) -> Result<Option<Presented>, LoginRefusal>;
     /// Whether `role` logs in to `endpoint` by the password that Postgres has of it.
     fn logs_in_by_password(&self, _endpoint: &Endpoint, _role: &str) -> bool {
         false
@@ -117,8 +131,14 @@ pub trait Directory: Send + Sync + 'static {
     fn databases(&self, branch_uid: &str) -> Vec<(String, String)>;
     /// A compute changed its state; the control plane shows it as `current_state`.
     fn compute_changed(&self, endpoint_uid: &str, state: ComputeState);
-    /// A login was accepted or refused: for the journal and the counters (`refusal` is the SQLSTATE and text).
-    fn login_seen(&self, endpoint_uid: Option<&str>, role: &str, refusal: Option<(&str, &str)>);
+    /// A login was accepted, with a token or without, or refused with this SQLSTATE and text: for the journal and the
+    /// counters.
+    fn login_seen(
+        &self,
+        endpoint_uid: Option<&str>,
+        role: &str,
+        end: Result<Option<&Presented>, (&str, &str)>,
+    );
 }
 
 /// The life of a compute.

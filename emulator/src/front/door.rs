@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use lakekey_gateway::{
     Arrival, Disturbance, Fault, FrontDoor, LoginEnd, Moment, Password, Refusal, Startup,
 };
 use tokio::net::UnixStream;
 
-use super::directory::{Endpoint, LoginRefusal, SharedDirectory};
+use super::directory::{Endpoint, LoginRefusal, Presented, SharedDirectory};
 use super::refusals::{Id, external, of_fault, of_login, refusal};
 use super::scram;
 use crate::postgres::{Fleet, PostgresError};
@@ -36,6 +36,8 @@ pub(crate) struct Place {
     last_ms: Arc<AtomicU64>,
     /// Taken when the session opens, and free again when the last copy of this place is gone.
     seat: Arc<Mutex<Option<Seat>>>,
+    /// The token of the login, once it was accepted.
+    token: Arc<OnceLock<Presented>>,
 }
 
 /// One of the connections that a compute takes.
@@ -145,6 +147,7 @@ impl FrontDoor for Door {
             endpoint,
             last_ms,
             seat: Arc::default(),
+            token: Arc::default(),
         })
     }
 
@@ -172,9 +175,16 @@ impl FrontDoor for Door {
             Err(LoginRefusal::WrongPassword | LoginRefusal::RoleMissing)
         );
         if perhaps_native && self.directory.logs_in_by_password(&place.endpoint, user) {
-            checked = self.check_native(&place.endpoint, user, password).await?;
+            checked = self
+                .check_native(&place.endpoint, user, password)
+                .await?
+                .map(|()| None);
         }
-        checked.map_err(|why| of_login(why, user))
+        if let Some(token) = checked.map_err(|why| of_login(why, user))? {
+            // One login, one token.
+            let _ = place.token.set(token);
+        }
+        Ok(())
     }
 
     async fn open(&self, place: &Place) -> Result<UnixStream, Refusal> {
@@ -205,12 +215,13 @@ impl FrontDoor for Door {
     }
 
     fn login_ended(&self, place: Option<&Place>, startup: Option<&Startup>, end: LoginEnd<'_>) {
-        let refusal = match end {
-            LoginEnd::Accepted => None,
-            LoginEnd::Refused { code, message } => Some((code, message)),
+        let token = place.and_then(|place| place.token.get());
+        let end = match end {
+            LoginEnd::Accepted => Ok(token),
+            LoginEnd::Refused { code, message } => Err((code, message)),
         };
         let endpoint = place.map(|place| place.endpoint.uid.as_str());
         self.directory
-            .login_seen(endpoint, startup.map_or("", Startup::user), refusal);
+            .login_seen(endpoint, startup.map_or("", Startup::user), end);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use lakekey_gateway::{Disturbance, End, Moment, Refusal};
 
 use super::model::{Branch, Role as KeptRole};
@@ -9,7 +10,7 @@ use super::spec::{AuthMethod, EndpointType};
 use super::{DATABASE_AUDIENCE, Lakebase, Located, WORKSPACE_AUDIENCE, identity, names};
 use crate::faults::{LoginStep, LoginTrouble};
 use crate::front::directory::{
-    ComputeState, Directory, Endpoint, LoginRefusal, MadeRole, Role, RoleLogin,
+    ComputeState, Directory, Endpoint, LoginRefusal, MadeRole, Presented, Role, RoleLogin,
 };
 use crate::token::TokenRefusal;
 
@@ -75,7 +76,7 @@ impl Directory for Lakebase {
         endpoint: &Endpoint,
         role: &str,
         password: &str,
-    ) -> Result<(), LoginRefusal> {
+    ) -> Result<Option<Presented>, LoginRefusal> {
         let view = self.view();
         let at = view
             .endpoint_by_uid(&endpoint.uid)
@@ -86,7 +87,7 @@ impl Directory for Lakebase {
             .ok_or(LoginRefusal::RoleMissing)?;
         match known.spec.auth() {
             AuthMethod::Token if endpoint.pooled => Err(LoginRefusal::TokenOnPooler),
-            AuthMethod::Token => self.check_token(role, password),
+            AuthMethod::Token => self.check_token(role, password).map(Some),
             AuthMethod::Password if !at.project.spec.enable_pg_native_login => {
                 Err(LoginRefusal::NativeLoginOff)
             }
@@ -146,8 +147,13 @@ impl Directory for Lakebase {
         self.journal.compute_changed(endpoint_uid, state);
     }
 
-    fn login_seen(&self, endpoint_uid: Option<&str>, role: &str, refusal: Option<(&str, &str)>) {
-        self.journal.login(endpoint_uid, role, refusal);
+    fn login_seen(
+        &self,
+        endpoint_uid: Option<&str>,
+        role: &str,
+        end: Result<Option<&Presented>, (&str, &str)>,
+    ) {
+        self.journal.login(endpoint_uid, role, end);
     }
 }
 
@@ -157,15 +163,16 @@ impl Lakebase {
         self.view().endpoint_by_uid(uid).map(|at| shown(at, false))
     }
 
-    fn check_token(&self, role: &str, password: &str) -> Result<(), LoginRefusal> {
-        let claims =
-            self.tokens
-                .verify(password, self.clock.now())
-                .map_err(|refusal| match refusal {
-                    TokenRefusal::NotAJwt => LoginRefusal::NotAJwt,
-                    TokenRefusal::Untrusted => LoginRefusal::Untrusted,
-                    TokenRefusal::Expired => LoginRefusal::Expired,
-                })?;
+    fn check_token(&self, role: &str, password: &str) -> Result<Presented, LoginRefusal> {
+        let checked = self.clock.now();
+        let claims = self
+            .tokens
+            .verify(password, checked)
+            .map_err(|refusal| match refusal {
+                TokenRefusal::NotAJwt => LoginRefusal::NotAJwt,
+                TokenRefusal::Untrusted => LoginRefusal::Untrusted,
+                TokenRefusal::Expired => LoginRefusal::Expired,
+            })?;
         match claims.aud.as_str() {
             DATABASE_AUDIENCE => {}
             WORKSPACE_AUDIENCE => return Err(LoginRefusal::WorkspaceToken),
@@ -174,7 +181,11 @@ impl Lakebase {
         let member = identity::by_user_name(&claims.sub)
             .is_some_and(|principal| principal.groups.contains(&role));
         if claims.sub == role || member {
-            Ok(())
+            Ok(Presented {
+                subject: claims.sub,
+                expires: Timestamp::from_second(claims.exp).unwrap_or(Timestamp::MAX),
+                checked,
+            })
         } else {
             Err(LoginRefusal::WrongIdentity)
         }

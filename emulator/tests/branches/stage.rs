@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lakekey_emulator::Clock;
 use lakekey_emulator::front::directory::{
-    ComputeState, Directory, Endpoint, LoginRefusal, MadeRole, Role, RoleLogin,
+    ComputeState, Directory, Endpoint, LoginRefusal, MadeRole, Presented, Role, RoleLogin,
 };
 use lakekey_emulator::postgres::{Branch, BranchPoint, Fleet, FleetOptions, Origin, PostgresError};
 use tokio_postgres::{Client, NoTls};
@@ -35,7 +35,12 @@ impl Directory for Plane {
         None
     }
 
-    fn check_login(&self, _: &Endpoint, _: &str, _: &str) -> Result<(), LoginRefusal> {
+    fn check_login(
+        &self,
+        _: &Endpoint,
+        _: &str,
+        _: &str,
+    ) -> Result<Option<Presented>, LoginRefusal> {
         Err(LoginRefusal::RoleMissing)
     }
 
@@ -60,7 +65,7 @@ impl Directory for Plane {
             .insert(endpoint_uid.to_owned(), state);
     }
 
-    fn login_seen(&self, _: Option<&str>, _: &str, _: Option<(&str, &str)>) {}
+    fn login_seen(&self, _: Option<&str>, _: &str, _: Result<Option<&Presented>, (&str, &str)>) {}
 }
 
 pub(crate) struct Stage {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use lakekey_emulator::HostMode;
 use lakekey_emulator::certs::Certificates;
 use lakekey_emulator::front::directory::{
-    ComputeState, Directory, Endpoint, LoginRefusal, MadeRole, Role, RoleLogin,
+    ComputeState, Directory, Endpoint, LoginRefusal, MadeRole, Presented, Role, RoleLogin,
 };
 use lakekey_emulator::front::{Front, FrontOptions};
 use lakekey_emulator::postgres::{Fleet, Time};
@@ -82,10 +82,10 @@ impl Directory for Plane {
         endpoint: &Endpoint,
         _: &str,
         password: &str,
-    ) -> Result<(), LoginRefusal> {
+    ) -> Result<Option<Presented>, LoginRefusal> {
         match password {
             _ if endpoint.pooled => Err(LoginRefusal::TokenOnPooler),
-            TOKEN => Ok(()),
+            TOKEN => Ok(None),
             "not-a-jwt" => Err(LoginRefusal::NotAJwt),
             "workspace" => Err(LoginRefusal::WorkspaceToken),
             "untrusted" => Err(LoginRefusal::Untrusted),
@@ -119,8 +119,15 @@ impl Directory for Plane {
             .push((endpoint_uid.to_owned(), state));
     }
 
-    fn login_seen(&self, endpoint_uid: Option<&str>, role: &str, refusal: Option<(&str, &str)>) {
-        let refusal = refusal.map(|(code, text)| (code.to_owned(), text.to_owned()));
+    fn login_seen(
+        &self,
+        endpoint_uid: Option<&str>,
+        role: &str,
+        end: Result<Option<&Presented>, (&str, &str)>,
+    ) {
+        let refusal = end
+            .err()
+            .map(|(code, text)| (code.to_owned(), text.to_owned()));
         let seen = (endpoint_uid.map(str::to_owned), role.to_owned(), refusal);
         self.logins.lock().unwrap().push(seen);
     }

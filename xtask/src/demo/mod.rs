@@ -2,11 +2,9 @@
 //! tokens that live five seconds, against a local Lakebase with a real Postgres that is suspended in the middle. It shows
 //! what lakekey is for, and fails when that is not true.
 
-mod app;
 mod report;
 
 use std::fs;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,14 +12,17 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::app::{App, Figures};
+use crate::apps::{Apps, Which};
 use crate::child;
 use crate::emulator::Emulator;
 use crate::repo::Repo;
-use crate::setup::{artifacts, c, java, npm, postgres, python, tools};
-use app::{App, Figures};
+use crate::setup::{artifacts, postgres, python};
 use report::{Driver, Report};
 
 const TOKEN_TTL: &str = "5s";
+/// One driver of each language.
+const SHOWN: [Which; 4] = [Which::Psycopg, Which::Pg, Which::Libpq, Which::Jdbc];
 const STEP: Duration = Duration::from_millis(250);
 
 /// How long, and how to tell.
@@ -37,14 +38,6 @@ pub(crate) struct Options {
 
 /// Runs the demo and says whether all of it came true.
 pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
-    tools::require(&[
-        tools::CC,
-        tools::PYTHON,
-        tools::NODE,
-        tools::NPM,
-        tools::JAVAC,
-        tools::MAVEN,
-    ])?;
     let say = |text: &str| {
         if !options.json {
             println!("{text}");
@@ -52,13 +45,8 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     };
     say("setting up below target/ (the first time takes some minutes)");
     let binaries = postgres::install_major(repo, 17)?;
-    let environment = python::install(repo)?;
     let lakekey = artifacts::command(repo, artifacts::Profile::Dev)?;
-    artifacts::package(repo, &environment)?;
-    let packages = npm::installed(repo)?;
-    let jdbc = java::demo(repo)?;
-    let [library, libpq] = c::both(repo, artifacts::Profile::Dev)?;
-    let c_app = c::program(repo, &["xtask/demo/c_app.c"], &[&library, &libpq])?;
+    let built = Apps::set_up(repo)?;
     let folder = repo.target("demo");
     fs::create_dir_all(&folder)?;
 
@@ -75,34 +63,17 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
         postgres::version(&binaries)?,
         emulator.variable("DATABRICKS_HOST")?,
     ));
-    let node = packages.join("pg_app.mjs");
-    fs::copy(repo.path("xtask/demo/pg_app.mjs"), &node)?;
-    let apps = vec![
-        App::start(
-            "psycopg",
-            emulator.lend(
-                environment
-                    .python()
-                    .arg(repo.path("xtask/demo/psycopg_app.py")),
-            ),
-        )?,
-        App::start("pg", emulator.lend(Command::new("node").arg(&node)))?,
-        App::start(
-            "libpq",
-            c::lend(emulator.lend(&mut Command::new(c_app)), &[&library, &libpq]),
-        )?,
-        App::start(
-            "jdbc",
-            emulator.lend(Command::new("java").arg("-cp").arg(&jdbc).arg("JdbcApp")),
-        )?,
-    ];
+    let apps = SHOWN
+        .iter()
+        .map(|which| App::start(which.name(), &mut built.command(*which, &emulator), None))
+        .collect::<Result<_>>()?;
     let drivers = watch(apps, &emulator, options, &say)?;
     let counters = emulator.counters()?;
     let report = Report::new(
         &postgres::version(&binaries)?,
         drivers,
         &counters,
-        refused(repo, &environment, &emulator)?,
+        refused(repo, &built.python, &emulator)?,
     )?;
     let path = folder.join("report.json");
     fs::write(&path, serde_json::to_string_pretty(&report.json())? + "\n")?;
@@ -153,6 +124,8 @@ fn watch(
     }
     apps.iter_mut()
         .map(|app| {
+            // It waits for one more rotation, so that its tokens and the mints can be compared.
+            app.tell("pause")?;
             let last = app.finish()?;
             complain(app);
             let name = last["driver"].as_str().unwrap_or(app.name());
@@ -166,7 +139,7 @@ fn watch(
 
 fn complain(app: &mut App) {
     for failure in app.failures() {
-        eprintln!("the {} app failed: {failure}", app.name());
+        eprintln!("the {} app failed: {}", app.name(), failure.text);
     }
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::app::Figures;
+use crate::app::Figures;
 use crate::table;
 
 /// Fewer rotations or logins would prove nothing.

@@ -146,9 +146,9 @@ pub(crate) fn drivers(repo: &Repo) -> Result<Vec<PathBuf>> {
     Ok(jars)
 }
 
-/// The class path of the demo's app, compiled, with the jar and what it needs.
+/// The class path of the JDBC app, compiled, with the jar and what it needs.
 pub(crate) fn demo(repo: &Repo) -> Result<OsString> {
-    app(repo, "xtask/demo/jdbc/pom.xml", &repo.target("java/demo"))
+    app(repo, "xtask/apps/jdbc/pom.xml", &repo.target("java/demo"))
 }
 
 /// The class path of an app, compiled into `build`, with the jar and what it needs.

@@ -1,5 +1,6 @@
 //! The parts of `cargo xtask test`: which programs run, with which variables. A new language adds one entry here.
 
+use std::env;
 use std::path::Path;
 use std::process::Command;
 
@@ -95,6 +96,11 @@ pub(super) const PARTS: &[Part] = &[
         name: "faults",
         what: "every fault in every language, from one table: tests/faults/rows.json",
         steps: fault_matrix,
+    },
+    Part {
+        name: "soak",
+        what: "every driver for half a minute under random faults and rotations",
+        steps: soak,
     },
 ];
 
@@ -347,6 +353,19 @@ fn fault_matrix(repo: &Repo) -> Result<Vec<Step>> {
         label: "fault matrix".to_owned(),
         command: faults::matrix(repo)?,
         reader: Reader::Libtest,
+    }])
+}
+
+/// The same trouble each time; `cargo xtask soak` has other, and for longer.
+fn soak(repo: &Repo) -> Result<Vec<Step>> {
+    let mut command = Command::new(env::current_exe()?);
+    command
+        .current_dir(repo.root())
+        .args(["soak", "--minutes", "0.5", "--seed", "7"]);
+    Ok(vec![Step {
+        label: "soak".to_owned(),
+        command,
+        reader: Reader::Pytest,
     }])
 }
 

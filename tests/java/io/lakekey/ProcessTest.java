@@ -135,6 +135,37 @@ class ProcessTest {
         }
     }
 
+    /** Exits while threads that the JVM would wait for wait for a mint that hangs. */
+    static final class ExitsUnderAMint {
+        public static void main(String[] arguments) throws Exception {
+            LakekeyClient client = LakekeyClient.create();
+            for (int i = 0; i < 4; i++) {
+                new Thread(() -> {
+                            try {
+                                client.token();
+                            } catch (LakekeyException late) {
+                                System.out.println("nobody may be left to see this");
+                            }
+                        })
+                        .start();
+            }
+            while (!Native.hasThreads()) {
+                Thread.sleep(1);
+            }
+            Thread.sleep(200);
+            System.exit(4);
+        }
+    }
+
+    @Test
+    void exitingWhileAMintHangsEndsAtOnce(Emulator emulator) throws Exception {
+        emulator.post("/faults", java.util.Map.of("action", java.util.Map.of("kind", "hang")));
+        Child.Told told = Child.run(emulator, ExitsUnderAMint.class);
+        assertEquals(4, told.exit(), told.output());
+        assertFalse(told.output().contains("nobody"), told.output());
+        assertTrue(told.millis() < 8_000, "the mint is given up after ten seconds: " + told.millis() + " ms");
+    }
+
     @Test
     void exitingInTheMiddleOfCallsCrashesNothing(Emulator emulator) throws Exception {
         for (int i = 0; i < 4; i++) {

@@ -15,23 +15,30 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import javax.sql.DataSource;
 
 /**
- * The app that the demo watches: threads that share one HikariCP pool over a {@code LakekeyDataSource}.
+ * The app that demo and soak watch: threads that share one HikariCP pool over a {@code LakekeyDataSource}.
  *
  * <p>It is an ordinary app but for two things: its connections are let go after a moment, so that many logins happen, and it tells
- * every half second how it goes, one JSON object a line. Commands come on stdin: {@code pause} (and let every connection go),
- * {@code resume}, {@code stop}.
+ * every half second how it goes, one JSON object a line, and each failure when it happens. Commands come on stdin: {@code pause}
+ * (let every connection go, and wait for the next token), {@code resume}, {@code stop}. With {@code APP_ROWS} in the environment
+ * it writes its numbers as rows under that name instead of asking for them back: each number once, whatever becomes of it, so that
+ * afterwards the table can be compared with what the app was told.
  */
 public final class JdbcApp {
-    private static final int THREADS = 6;
+    private static final String ROWS = System.getenv("APP_ROWS");
+    private static final String STATEMENT = ROWS == null
+            ? "select ?::int, current_user"
+            : "insert into soak.row (app, number) values ('" + ROWS + "', ?) returning number, current_user";
+    private static final int THREADS = ROWS == null ? 6 : 3;
+    private static final long REST_MS = ROWS == null ? 10 : 30;
     private static final long RECYCLE_MS = 800;
 
     private final LakekeyClient client = LakekeyClient.create();
     private final Set<Integer> tokens = ConcurrentHashMap.newKeySet();
+    private final AtomicLong attempts = new AtomicLong();
     private final AtomicLong logins = new AtomicLong();
     private final AtomicLong failedLogins = new AtomicLong();
     private final AtomicLong queries = new AtomicLong();
@@ -45,7 +52,8 @@ public final class JdbcApp {
         config.setDataSource(counted(LakekeyDataSource.forTarget(client, ConnectRequest.usual())));
         config.setMaximumPoolSize(THREADS);
         config.setMinimumIdle(0);
-        config.setConnectionTimeout(10_000);
+        // Longer than the budget of a connect, so that its own error is the one that is seen.
+        config.setConnectionTimeout(45_000);
         pool = new HikariDataSource(config);
     }
 
@@ -80,21 +88,26 @@ public final class JdbcApp {
                 sleep(20);
                 continue;
             }
-            int number = ThreadLocalRandom.current().nextInt(1_000_000);
-            try (Connection connection = pool.getConnection();
-                    PreparedStatement query = connection.prepareStatement("select ?::int, current_user")) {
-                query.setInt(1, number);
-                try (ResultSet rows = query.executeQuery()) {
-                    if (!rows.next() || rows.getInt(1) != number) {
-                        throw new SQLException("another answer than " + number);
+            long number = attempts.incrementAndGet();
+            long began = System.nanoTime();
+            boolean login = true;
+            try (Connection connection = pool.getConnection()) {
+                login = false;
+                try (PreparedStatement query = connection.prepareStatement(STATEMENT)) {
+                    query.setLong(1, number);
+                    try (ResultSet rows = query.executeQuery()) {
+                        if (!rows.next() || rows.getLong(1) != number) {
+                            throw new SQLException("another answer than " + number);
+                        }
                     }
                 }
                 queries.incrementAndGet();
             } catch (SQLException | LakekeyException problem) {
                 failedQueries.incrementAndGet();
-                say("{\"failure\": " + quoted(problem.toString()) + "}");
+                say("{\"failure\": " + quoted(problem.toString()) + ", \"number\": " + number + ", \"login\": " + login
+                        + ", \"waited_s\": " + (System.nanoTime() - began) / 1e9 + "}");
             }
-            sleep(10);
+            sleep(REST_MS);
         }
     }
 
@@ -130,13 +143,13 @@ public final class JdbcApp {
     }
 
     private String figures() {
-        return "\"logins\": " + logins + ", \"failed_logins\": " + failedLogins + ", \"queries\": " + queries
+        return "\"attempts\": " + attempts + ", \"logins\": " + logins + ", \"failed_logins\": " + failedLogins + ", \"queries\": " + queries
                 + ", \"failed_queries\": " + failedQueries + ", \"tokens\": " + tokens.size() + ", \"connections\": "
                 + pool.getHikariPoolMXBean().getTotalConnections();
     }
 
     private static String quoted(String text) {
-        return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n") + '"';
+        return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n").replace("\t", " ").replace("\r", "") + '"';
     }
 
     private static synchronized void say(String line) {
@@ -174,7 +187,6 @@ public final class JdbcApp {
         for (Thread thread : threads) {
             thread.join();
         }
-        app.settle();
         String figures = app.figures();
         app.pool.close();
         app.client.close();

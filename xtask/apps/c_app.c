@@ -1,8 +1,10 @@
-// The app that the demo watches beside the others: threads, each with a connection of its own by lk_libpq_connect.
+// The app that demo and soak watch: threads, each with a connection of its own by lk_libpq_connect.
 //
 // It is an ordinary program but for two things: its threads connect anew after a second, so that many logins happen, and
-// it tells every half second how it goes, one JSON object a line. Commands come on stdin: `pause` (and let every connection
-// go), `resume`, `stop`.
+// it tells every half second how it goes, one JSON object a line, and each failure when it happens. Commands come on stdin:
+// `pause` (let every connection go, and wait for the next token), `resume`, `stop`. With `APP_ROWS` in the environment it
+// writes its numbers as rows under that name instead of asking for them back: each number once, whatever becomes of it, so
+// that afterwards the table can be compared with what the program was told.
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -17,11 +19,14 @@
 
 #include <lakekey_libpq.h>
 
-enum { WORKERS = 6, RECYCLE_MS = 800, MOST_TOKENS = 4096 };
+enum { MOST_WORKERS = 6, RECYCLE_MS = 800, MOST_TOKENS = 4096 };
 
 static lk_client *client;
 static atomic_int running = 1, ended;
-static atomic_ulong logins, failed_logins, queries, failed_queries, connections;
+static atomic_ulong attempts, logins, failed_logins, queries, failed_queries, connections;
+static char statement[160] = "select $1::int, current_user";
+static int workers = MOST_WORKERS;
+static long rest = 10;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 // What tokens are known by; a text of a token is kept nowhere.
@@ -65,29 +70,36 @@ static void figures(const char *more) {
   pthread_mutex_lock(&lock);
   size_t seen = token_count;
   pthread_mutex_unlock(&lock);
-  say("{\"logins\": %lu, \"failed_logins\": %lu, \"queries\": %lu, \"failed_queries\": %lu, \"connections\": %lu,"
+  say("{\"attempts\": %lu, \"logins\": %lu, \"failed_logins\": %lu, \"queries\": %lu, \"failed_queries\": %lu, \"connections\": %lu,"
       " \"tokens\": %zu%s}\n",
-      atomic_load(&logins), atomic_load(&failed_logins), atomic_load(&queries), atomic_load(&failed_queries),
-      atomic_load(&connections), seen, more);
+      atomic_load(&attempts), atomic_load(&logins), atomic_load(&failed_logins), atomic_load(&queries),
+      atomic_load(&failed_queries), atomic_load(&connections), seen, more);
 }
 
-// Queries until the connection is old, or everybody goes quiet.
+static void failed(const char *what, unsigned long number, int no_login, long began) {
+  say("{\"failure\": \"%s; why is on stderr\", \"number\": %lu, \"login\": %s, \"waited_s\": %.3f}\n", what, number,
+      no_login ? "true" : "false", (double)(now_ms() - began) / 1000);
+}
+
+// Queries until the connection is old or broken, or everybody goes quiet.
 static void use(PGconn *conn) {
   long begun = now_ms();
-  for (int number = 0; atomic_load(&running) && !atomic_load(&ended) && now_ms() - begun < RECYCLE_MS; number += 1) {
-    char text[16];
-    snprintf(text, sizeof text, "%d", number);
+  while (atomic_load(&running) && !atomic_load(&ended) && now_ms() - begun < RECYCLE_MS && PQstatus(conn) == CONNECTION_OK) {
+    unsigned long number = atomic_fetch_add(&attempts, 1) + 1;
+    long asked = now_ms();
+    char text[24];
+    snprintf(text, sizeof text, "%lu", number);
     const char *value = text;
-    PGresult *result = PQexecParams(conn, "select $1::int, current_user", 1, NULL, &value, NULL, NULL, 0);
+    PGresult *result = PQexecParams(conn, statement, 1, NULL, &value, NULL, NULL, 0);
     if (PQresultStatus(result) == PGRES_TUPLES_OK && strcmp(PQgetvalue(result, 0, 0), text) == 0) {
       atomic_fetch_add(&queries, 1);
     } else {
       atomic_fetch_add(&failed_queries, 1);
-      say("{\"failure\": \"a query failed; libpq's words are on stderr\"}\n");
+      failed("a query failed", number, 0, asked);
       fprintf(stderr, "%s", PQerrorMessage(conn));
     }
     PQclear(result);
-    rest_ms(10);
+    rest_ms(rest);
   }
 }
 
@@ -97,11 +109,12 @@ static void *work(void *none) {
       rest_ms(50);
       continue;
     }
+    long began = now_ms();
     PGconn *conn = NULL;
     lk_error *err = NULL;
     if (lk_libpq_connect(client, NULL, &conn, &err) != LK_OK) {
       atomic_fetch_add(&failed_logins, 1);
-      say("{\"failure\": \"a login failed; why is on stderr\"}\n");
+      failed("a login failed", 0, 1, began);
       fprintf(stderr, "%s\n", lk_error_text(err));
       lk_error_free(err);
       rest_ms(100);
@@ -158,9 +171,16 @@ int main(void) {
     fprintf(stderr, "%s\n", lk_error_text(err));
     return 1;
   }
-  pthread_t workers[WORKERS], teller;
-  for (int at = 0; at < WORKERS; at += 1) {
-    if (pthread_create(&workers[at], NULL, work, NULL)) return 1;
+  const char *rows = getenv("APP_ROWS");
+  if (rows) {
+    workers = 3;
+    rest = 30;
+    snprintf(statement, sizeof statement,
+             "insert into soak.row (app, number) values ('%.32s', $1) returning number, current_user", rows);
+  }
+  pthread_t threads[MOST_WORKERS], teller;
+  for (int at = 0; at < workers; at += 1) {
+    if (pthread_create(&threads[at], NULL, work, NULL)) return 1;
   }
   if (pthread_create(&teller, NULL, tell, NULL)) return 1;
   char command[16];
@@ -169,9 +189,8 @@ int main(void) {
     if (!atomic_load(&running)) settle();
   }
   atomic_store(&ended, 1);
-  for (int at = 0; at < WORKERS; at += 1) pthread_join(workers[at], NULL);
+  for (int at = 0; at < workers; at += 1) pthread_join(threads[at], NULL);
   pthread_join(teller, NULL);
-  settle();
   char more[96];
   int version = PQlibVersion();
   snprintf(more, sizeof more, ", \"done\": true, \"driver\": \"libpq %d.%d from C\"", version / 10000, version % 10000);
