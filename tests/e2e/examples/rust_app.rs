@@ -14,10 +14,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lakekey::credential::CredentialRequest;
 use lakekey::plan::PlanRequest;
 use lakekey::tokio_postgres::{Connection, Connector};
-use lakekey::{Client, ClientOptions};
+use lakekey::{Client, ClientOptions, CredentialRequest};
 use serde_json::{Value, json};
 
 const WORKERS: usize = 3;
