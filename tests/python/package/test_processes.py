@@ -332,7 +332,7 @@ for _ in range(2):
     interpreters.destroy(one)
 print(len(lakekey.token()) > 100)
 try:
-    lakekey.Client(target="no target")
+    lakekey.Client(target="no target").token()
 except lakekey.TargetError:
     print("and its errors are its own")
 """
