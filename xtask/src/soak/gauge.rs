@@ -1,8 +1,8 @@
 //! How much memory, how many threads and how many files a process has, over time, and whether that grows.
 //!
 //! What an app needs comes and goes with its connections, so single values say little. The run is cut into quarters: the
-//! first is warm-up, the second is what is usual, and the last must be like it. A leak at each login passes any such bound
-//! in minutes.
+//! first is warm-up, the second is what is usual, and the last must be like it: its memory by the median, its threads and
+//! files by what they are at their fewest. A leak at each login passes any such bound in minutes.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The memory that the last quarter may have more than the second one had at most.
 const MORE_KB: u64 = 12 * 1024;
 const MORE_SHARE: f64 = 0.10;
-/// Shorter runs are all warm-up, and a judgement of their memory would be a guess.
+/// In shorter runs a quarter may be one outage, with no connections at all: a judgement would be a guess.
 pub(super) const JUDGED_FROM: Duration = Duration::from_mins(2);
 
 /// One look at a process.

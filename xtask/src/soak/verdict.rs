@@ -95,9 +95,7 @@ fn logins(found: &Findings<'_>) -> Vec<Verdict> {
         none(
             "no failed login that is ours",
             &found.judgement.logins,
-            &format!(
-                "none; {explained_logins} of drivers that do not wait, in the middle of trouble"
-            ),
+            &format!("none; {explained_logins} gave up in the middle of trouble, after their time"),
         ),
         none(
             "no failed query but on sessions that were ended",
@@ -190,29 +188,32 @@ fn flat(found: &Findings<'_>) -> Vec<Verdict> {
         .filter(|(_, growth)| growth.is_none())
         .map(|(name, _)| format!("{name} could not be looked at"))
         .collect();
-    let memory = if found.ran < JUDGED_FROM {
-        Verdict {
-            held: true,
-            rule: "memory is flat",
-            found: format!(
-                "not judged: all of the first {} s is warm-up",
-                JUDGED_FROM.as_secs()
-            ),
-        }
-    } else {
-        none(
+    if found.ran < JUDGED_FROM {
+        let found = format!("not judged in less than {} s", JUDGED_FROM.as_secs());
+        return [
             "memory is flat",
-            &broken(Growth::memory_is_flat, |growth| {
-                format!(
-                    "{} KiB at the end, {} before, {} allowed",
-                    growth.last.rss,
-                    growth.usual.rss,
-                    growth.memory_bound()
-                )
-            }),
-            "the last quarter has at most 10 % and 12 MiB more than the second, in each process",
-        )
-    };
+            "threads are flat",
+            "file descriptors are flat",
+        ]
+        .map(|rule| Verdict {
+            held: true,
+            rule,
+            found: found.clone(),
+        })
+        .into();
+    }
+    let memory = none(
+        "memory is flat",
+        &broken(Growth::memory_is_flat, |growth| {
+            format!(
+                "{} KiB at the end, {} before, {} allowed",
+                growth.last.rss,
+                growth.usual.rss,
+                growth.memory_bound()
+            )
+        }),
+        "the last quarter has at most 10 % and 12 MiB more than the second, in each process",
+    );
     let mut threads = broken(Growth::threads_are_flat, |growth| {
         format!(
             "{} threads at the end, {} before",
