@@ -12,6 +12,8 @@ const sql = createSql({
   max_lifetime: RECYCLE_S,
   idle_timeout: RECYCLE_S,
   connect_timeout: PATIENCE_S,
+  // What asks for them after a login ends the process when the session ends just then: nobody takes its rejection.
+  fetch_types: false,
   // It would print them where our figures go.
   onnotice: () => {},
 });

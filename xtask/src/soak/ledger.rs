@@ -25,7 +25,7 @@ pub(super) struct Window {
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) windows: Vec<Window>,
-    failures: Vec<(&'static str, bool, Failure)>,
+    failures: Vec<(&'static str, Failure)>,
 }
 
 /// What the failures were.
@@ -55,9 +55,9 @@ impl Ledger {
         }
     }
 
-    /// Notes a failure of an app whose connects wait for what passes, or do not.
-    pub(super) fn failed(&mut self, app: &'static str, waits: bool, failure: Failure) {
-        self.failures.push((app, waits, failure));
+    /// Notes a failure of an app.
+    pub(super) fn failed(&mut self, app: &'static str, failure: Failure) {
+        self.failures.push((app, failure));
     }
 
     /// How often each kind came.
@@ -99,17 +99,17 @@ impl Ledger {
 
     pub(super) fn judge(&self) -> Judgement {
         let mut judgement = Judgement::default();
-        for (app, waits, failure) in &self.failures {
+        for (app, failure) in &self.failures {
             let during = |window: &&Window| {
                 let felt_until = window.to.map(|to| to + GRACE);
                 window.from <= failure.ended
                     && felt_until.is_none_or(|until| failure.began <= until)
             };
             let mut felt = self.windows.iter().filter(during);
-            let explained = match (failure.login, waits) {
-                (true, true) => self.in_trouble(failure) >= NOT_WAITED_OUT,
-                (true, false) => felt.next().is_some(),
-                (false, _) => felt.any(|window| window.kind.harm() == Harm::Sessions),
+            let explained = if failure.login {
+                self.in_trouble(failure) >= NOT_WAITED_OUT
+            } else {
+                felt.any(|window| window.kind.harm() == Harm::Sessions)
             };
             let counts = judgement.explained.entry(app).or_default();
             let text = format!("{app}: {}", failure.text);
@@ -134,7 +134,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// A window of two seconds of this kind, and a failure so long after its end; how many of it are ours.
-    fn ours(kind: Kind, waits: bool, login: bool, after: Duration) -> usize {
+    fn ours(kind: Kind, login: bool, after: Duration) -> usize {
         let from = Instant::now();
         let mut ledger = Ledger::default();
         let window = ledger.begins(kind, from);
@@ -147,16 +147,15 @@ mod tests {
             began: ended,
             ended,
         };
-        ledger.failed("app", waits, failure);
+        ledger.failed("app", failure);
         let judgement = ledger.judge();
         judgement.logins.len() + judgement.queries.len()
     }
 
     #[test]
     fn a_login_that_could_have_waited_is_ours() {
-        assert_eq!(ours(Kind::Unavailable, true, true, SECOND), 1);
-        assert_eq!(ours(Kind::Unavailable, false, true, SECOND), 0);
-        assert_eq!(ours(Kind::Unavailable, false, true, GRACE + SECOND), 1);
+        assert_eq!(ours(Kind::Unavailable, true, SECOND), 1);
+        assert_eq!(ours(Kind::Unavailable, true, GRACE + SECOND), 1);
     }
 
     #[test]
@@ -181,8 +180,8 @@ mod tests {
 
     #[test]
     fn a_query_fails_only_where_its_session_may_end() {
-        assert_eq!(ours(Kind::Crash, true, false, SECOND), 0);
-        assert_eq!(ours(Kind::Throttled, true, false, SECOND), 1);
-        assert_eq!(ours(Kind::Crash, true, false, GRACE + SECOND), 1);
+        assert_eq!(ours(Kind::Crash, false, SECOND), 0);
+        assert_eq!(ours(Kind::Throttled, false, SECOND), 1);
+        assert_eq!(ours(Kind::Crash, false, GRACE + SECOND), 1);
     }
 }

@@ -134,13 +134,6 @@ struct Watched {
     end: Option<Result<Value>>,
 }
 
-impl Watched {
-    /// Whether its connects wait for what passes: `login.c` of the libpq example tries a refused token again, and no more.
-    fn waits(&self) -> bool {
-        self.which != Which::Libpq
-    }
-}
-
 /// A soak that runs.
 struct Soak<'a> {
     repo: &'a Repo,
@@ -254,9 +247,8 @@ impl<'a> Soak<'a> {
                     let name = watched.which.name();
                     self.deaths.push(format!("{name}: {error:#}"));
                 }
-                let waits = watched.waits();
                 for failure in watched.app.failures() {
-                    self.ledger.failed(watched.which.name(), waits, failure);
+                    self.ledger.failed(watched.which.name(), failure);
                 }
             }
             while let Some(trouble) = planned.next_if(|trouble| trouble.at <= begun.elapsed()) {
@@ -332,9 +324,8 @@ impl<'a> Soak<'a> {
         for watched in &mut self.running {
             let name = watched.which.name();
             let end = watched.app.finish();
-            let waits = watched.waits();
             for failure in watched.app.failures() {
-                self.ledger.failed(name, waits, failure);
+                self.ledger.failed(name, failure);
             }
             if let Err(error) = &end {
                 deaths.push(format!("{name}: {error:#}"));

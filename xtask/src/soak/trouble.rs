@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::emulator::Emulator;
 
-/// One kind of trouble.
+/// One kind of trouble. A session that goes silent is none of them: only an app's own time limits end a query on one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Unavailable,
