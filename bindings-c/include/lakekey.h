@@ -304,6 +304,10 @@ typedef struct {
   uint32_t invalidate;
 } lk_explanation_info;
 
+// Told of an unfinished operation, on the thread that waits for it: `{"name": ..., "waited_ms": ..., "metadata": ...}`,
+// which is gone afterwards. Anything but 0 ends the wait with LK_CANCELLED, and not the operation.
+typedef int32_t (*lk_progress)(void *data, const char *json, size_t len);
+
 // How a call of the management API is waited for.
 typedef struct {
   // Set it to sizeof the struct.
@@ -312,6 +316,10 @@ typedef struct {
   uint64_t timeout_ms;
   // What may end the wait; NULL for nothing.
   const lk_cancel *cancel;
+  // Told of an unfinished operation now and then by lk_wait_operation; may be NULL.
+  lk_progress progress;
+  // Given to it.
+  void *progress_data;
 } lk_wait_options;
 
 // Gets the next attempt: `status` is LK_OK and `connect` the attempt, or it is the number of `error`. Both are yours to

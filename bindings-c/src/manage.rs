@@ -1,7 +1,9 @@
 //! The management API: a method's name and JSON in, JSON out.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
+use std::sync::mpsc::channel;
 
+use lakekey_ffi::management::Tell;
 use lakekey_ffi::{Call, CancelHandle, Result};
 
 use crate::boundary::{Out, run};
@@ -13,6 +15,12 @@ use crate::options::{self, SizeFirst};
 use crate::secret::{Text, hand_out};
 use crate::text::{optional, required};
 
+/// Told of an unfinished operation, on the thread that waits for it: `{"name": ..., "waited_ms": ..., "metadata": ...}`,
+/// which is gone afterwards. Anything but 0 ends the wait with LK_CANCELLED, and not the operation.
+// SAFETY: called with the data that it came with, until lk_wait_operation returns.
+pub type lk_progress =
+    Option<unsafe extern "C" fn(data: *mut c_void, json: *const c_char, len: usize) -> i32>;
+
 /// How a call of the management API is waited for.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -23,28 +31,43 @@ pub struct lk_wait_options {
     pub timeout_ms: u64,
     /// What may end the wait; NULL for nothing.
     pub cancel: *const lk_cancel,
+    /// Told of an unfinished operation now and then by lk_wait_operation; may be NULL.
+    pub progress: lk_progress,
+    /// Given to it.
+    pub progress_data: *mut c_void,
 }
 
-// SAFETY: the size comes first, then a number and a pointer.
+// SAFETY: the size comes first, then a number, pointers and a function that may be absent.
 unsafe impl SizeFirst for lk_wait_options {
     const NAME: &'static str = "lk_wait_options";
 }
 
-/// How long to wait, and what may end it.
-///
-/// # Safety
-/// The caller's part.
-unsafe fn patience(given: *const lk_wait_options) -> Result<(Option<u64>, CancelHandle)> {
-    // SAFETY: the caller's part.
-    let Some(given) = (unsafe { options::read(given) })? else {
-        return Ok((None, CancelHandle::new()));
-    };
-    let timeout_ms = (given.timeout_ms > 0).then_some(given.timeout_ms);
-    Ok((timeout_ms, options::cancel(given.cancel)?))
+/// How long to wait, what may end it, and who is told of it.
+#[derive(Default)]
+struct Patience {
+    timeout_ms: Option<u64>,
+    cancel: CancelHandle,
+    progress: lk_progress,
+    progress_data: Option<*mut c_void>,
 }
 
-fn wait(call: Call<String>, cancel: &CancelHandle) -> Result<Text> {
-    let answer = call.wait(cancel, &mut || false);
+/// # Safety
+/// The caller's part.
+unsafe fn patience(given: *const lk_wait_options) -> Result<Patience> {
+    // SAFETY: the caller's part.
+    let Some(given) = (unsafe { options::read(given) })? else {
+        return Ok(Patience::default());
+    };
+    Ok(Patience {
+        timeout_ms: (given.timeout_ms > 0).then_some(given.timeout_ms),
+        cancel: options::cancel(given.cancel)?,
+        progress: given.progress,
+        progress_data: Some(given.progress_data),
+    })
+}
+
+fn wait(call: Call<String>, cancel: &CancelHandle, stop: &mut dyn FnMut() -> bool) -> Result<Text> {
+    let answer = call.wait(cancel, stop);
     log::hand_over();
     answer.map(Text::taken)
 }
@@ -69,7 +92,7 @@ pub unsafe extern "C" fn lk_call(
         let out = unsafe { Out::new("out", out) }?;
         let client = object::get::<Client>("client", client)?;
         // SAFETY: the caller's part, three times.
-        let (method, arguments, (timeout_ms, cancel)) = unsafe {
+        let (method, arguments, patience) = unsafe {
             (
                 required("method", method, method_len)?,
                 optional("arguments", arguments, arguments_len)?,
@@ -78,8 +101,8 @@ pub unsafe extern "C" fn lk_call(
         };
         let call = client
             .handle
-            .call(method, arguments.unwrap_or("{}"), timeout_ms)?;
-        out.put(hand_out(wait(call, &cancel)?)?);
+            .call(method, arguments.unwrap_or("{}"), patience.timeout_ms)?;
+        out.put(hand_out(wait(call, &patience.cancel, &mut || false)?)?);
         Ok(())
     };
     // SAFETY: the caller's part.
@@ -103,14 +126,29 @@ pub unsafe extern "C" fn lk_wait_operation(
         let out = unsafe { Out::new("out", out) }?;
         let client = object::get::<Client>("client", client)?;
         // SAFETY: the caller's part, twice.
-        let (operation, (timeout_ms, cancel)) = unsafe {
+        let (operation, patience) = unsafe {
             (
                 required("operation", operation, operation_len)?,
                 patience(options)?,
             )
         };
-        let call = client.handle.wait_operation(operation, timeout_ms, None)?;
-        out.put(hand_out(wait(call, &cancel)?)?);
+        let (send, told) = channel();
+        let tell = patience
+            .progress
+            .map(|_| -> Tell { Box::new(move |text| send.send(text.to_owned()).is_ok()) });
+        let call = client
+            .handle
+            .wait_operation(operation, patience.timeout_ms, tell)?;
+        let mut stop = || {
+            let Some((progress, data)) = patience.progress.zip(patience.progress_data) else {
+                return false;
+            };
+            told.try_iter().any(|text| {
+                // SAFETY: the caller's part: the function may be called with this data until we return.
+                (unsafe { progress(data, text.as_ptr().cast(), text.len()) }) != 0
+            })
+        };
+        out.put(hand_out(wait(call, &patience.cancel, &mut stop)?)?);
         Ok(())
     };
     // SAFETY: the caller's part.

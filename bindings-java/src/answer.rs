@@ -75,7 +75,7 @@ fn later<T: Given>(vm: &JavaVM, answer: Global<JObject<'static>>, outcome: lakek
                 env.call_method(
                     &answer,
                     jni_str!("failed"),
-                    jni_sig!("(ILjava/lang/String;Ljava/lang/String;Ljava/lang/String;ILjava/lang/String;Z[Ljava/lang/String;J[Ljava/lang/String;[Ljava/lang/String;)V"),
+                    jni_sig!("(ILjava/lang/String;Ljava/lang/String;Ljava/lang/String;ILjava/lang/String;Z[Ljava/lang/String;J[Ljava/lang/String;[Ljava/lang/String;Ljava/lang/String;Ljava/lang/String;)V"),
                     &failure.arguments(),
                 )?;
                 Ok(())

@@ -15,7 +15,7 @@ pub(crate) fn raise(env: &mut Env<'_>, native: &JClass<'_>, error: FfiError) -> 
     env.call_static_method(
         native,
         jni_str!("raise"),
-        jni_sig!("(ILjava/lang/String;Ljava/lang/String;Ljava/lang/String;ILjava/lang/String;Z[Ljava/lang/String;J[Ljava/lang/String;[Ljava/lang/String;)V"),
+        jni_sig!("(ILjava/lang/String;Ljava/lang/String;Ljava/lang/String;ILjava/lang/String;Z[Ljava/lang/String;J[Ljava/lang/String;[Ljava/lang/String;Ljava/lang/String;Ljava/lang/String;)V"),
         &failure.arguments(),
     )?;
     Ok(())
@@ -34,6 +34,8 @@ pub(crate) struct Failure<'local> {
     thrown: i64,
     events: JObject<'local>,
     login: JObject<'local>,
+    api_code: JString<'local>,
+    details: JString<'local>,
 }
 
 impl<'local> Failure<'local> {
@@ -70,10 +72,12 @@ impl<'local> Failure<'local> {
                 .unwrap_or(-1),
             events: text::array(env, &events)?,
             login,
+            api_code: text::java(env, error.api_code.as_deref())?,
+            details: text::java(env, error.details.as_deref())?,
         })
     }
 
-    pub(crate) fn arguments(&self) -> [JValue<'_>; 11] {
+    pub(crate) fn arguments(&self) -> [JValue<'_>; 13] {
         [
             JValue::Int(self.code),
             JValue::Object(&self.slug),
@@ -86,6 +90,8 @@ impl<'local> Failure<'local> {
             JValue::Long(self.thrown),
             JValue::Object(&self.events),
             JValue::Object(&self.login),
+            JValue::Object(&self.api_code),
+            JValue::Object(&self.details),
         ]
     }
 }

@@ -32,6 +32,14 @@ export function fill(value, names) {
   return JSON.parse(full);
 }
 
+/** What stands at each path of an answer. */
+export function flat(value, at = "") {
+  if (typeof value !== "object" || value === null) return { [at]: value };
+  const below = Object.entries(value).map(([name, item]) => flat(item, at ? `${at}.${name}` : name));
+  const length = Array.isArray(value) && { [`${at}.length`]: value.length };
+  return Object.assign({}, ...below, length);
+}
+
 const CONDITIONS = {
   not: (have, other) => have !== other,
   contains: (have, part) => String(have).includes(part),
@@ -50,8 +58,8 @@ export function match(found, expected) {
 
 export function matchError(error, { message = [], hint = [], hidden = [], ...facts }) {
   const shown = `${error.slug} ${error.message} ${error.causes.join(" ")}`;
-  const { slug, code, retryable, httpStatus: http_status } = error;
-  match({ slug, code, retryable, http_status }, facts);
+  const { slug, code, retryable, httpStatus: http_status, apiCode: api_code } = error;
+  match({ slug, code, retryable, http_status, api_code }, facts);
   for (const part of message) if (!error.message.includes(part)) throw new Wrong(`the message lacks ${part}: ${shown}`);
   for (const part of hint) if (!error.hint?.includes(part)) throw new Wrong(`the hint lacks ${part}: ${shown}`);
   for (const part of hidden) if (`${shown} ${error.stack}`.includes(part)) throw new Wrong(`${part} is shown`);

@@ -59,6 +59,16 @@ def fill(value: Any, names: dict[str, str]) -> Any:
     return [fill(item, names) for item in value] if isinstance(value, list) else value
 
 
+def flat(value: Any, at: str = "") -> dict[str, Any]:
+    """What stands at each path of an answer."""
+    if isinstance(value, list):
+        value = {**{str(index): item for index, item in enumerate(value)}, "length": len(value)}
+    if not isinstance(value, dict):
+        return {at: value}
+    below = (flat(item, f"{at}.{name}" if at else name) for name, item in value.items())
+    return {path: item for part in below for path, item in part.items()}
+
+
 def match(found: dict[str, Any], expected: dict[str, Any], what: str) -> None:
     for name, want in expected.items():
         have = found.get(name)
@@ -76,7 +86,7 @@ def match(found: dict[str, Any], expected: dict[str, Any], what: str) -> None:
 
 def match_error(error: Any, expected: dict[str, Any]) -> None:
     shown = f"{error.slug}: {error}"
-    for name in ("slug", "code", "retryable", "http_status"):
+    for name in ("slug", "code", "retryable", "http_status", "api_code"):
         if name in expected and getattr(error, name) != expected[name]:
             raise Wrong(f"{name} is {getattr(error, name)!r}, expected {expected[name]!r}: {shown}")
     for name in ("message", "hint"):

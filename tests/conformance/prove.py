@@ -18,7 +18,8 @@ from cases import Wrong, fill, load, match, match_error
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 from emulator import Emulator  # noqa: E402
 
-CASE_LIMIT_S = 30
+CASE_LIMIT_S = 120
+CALL_LIMIT_S = 60
 
 
 def of_token(token: str) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import threading
 from functools import partial
 from typing import Any
 
-from cases import Wrong
-from prove import CASE_LIMIT_S, Emulator, Steps, main, of_token
+from cases import Wrong, flat
+from prove import CALL_LIMIT_S, CASE_LIMIT_S, Emulator, Steps, main, of_token
 
 
 class Failure(Exception):
@@ -40,8 +40,12 @@ class Run(Steps):
     def do(self, op: str, args: dict[str, Any]) -> dict[str, Any]:
         lines = [op]
         for name, value in args.items():
-            if name == "settings":
+            if name == "wait":
+                lines.append(f"wait_ms\t{CALL_LIMIT_S * 1000 * value}")
+            elif name == "settings":
                 lines += [f"settings.{key}\t{text}" for key, text in value.items()]
+            elif isinstance(value, dict):
+                lines.append(f"{name}\t{json.dumps(value)}")
             elif name.endswith("_s"):
                 lines.append(f"{name.removesuffix('_s')}_ms\t{math.ceil(value * 1000)}")
             else:
@@ -59,6 +63,8 @@ class Run(Steps):
         answer = json.loads(said)
         if "failure" in answer:
             raise Failure(answer["failure"])
+        if op == "call":
+            return flat(answer)
         return {**answer, **of_token(answer["token"])} if op == "token" else answer
 
 

@@ -10,9 +10,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { Wrong, fill, load, match, matchError } from "./cases.mjs";
+import { Wrong, fill, flat, load, match, matchError } from "./cases.mjs";
 
-const CASE_LIMIT_MS = 30_000;
+const CASE_LIMIT_MS = 120_000;
+const CALL_LIMIT_MS = 60_000;
 const installed = createRequire(join(process.cwd(), "package.json"));
 
 async function admin(ready, call, body) {
@@ -118,6 +119,11 @@ const OPS = {
   explain: (_, { text, sqlstate }) => {
     const { kind, ...meaning } = installed("lakekey").explain(Object.assign(new Error(text), { code: sqlstate }));
     return { class: kind, ...meaning };
+  },
+  call: async (client, { method, arguments: given, wait }) => {
+    const answer = await client.postgres.call(method, given);
+    const { Operation } = installed("lakekey/management");
+    return flat(wait ? await new Operation(client, answer).wait({ timeoutMillis: CALL_LIMIT_MS }) : answer);
   },
   close: (client) => client.close() ?? {},
 };

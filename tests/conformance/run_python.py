@@ -17,8 +17,9 @@ from typing import Any
 
 import lakekey
 import psycopg
-from cases import Wrong
-from prove import CASE_LIMIT_S, Emulator, Steps, main, of_token
+from cases import Wrong, flat
+from lakekey.postgres import Operation
+from prove import CALL_LIMIT_S, CASE_LIMIT_S, Emulator, Steps, main, of_token
 
 
 class Run(Steps):
@@ -54,6 +55,8 @@ class Run(Steps):
                 return {"distinct": len(set(pool.map(lambda _: self.client.token(), range(args["count"]))))}
         if op == "login":
             return self.login(args)
+        if op == "call":
+            return flat(self.call(**args))
         if op == "close":
             self.client.close()
         return {}
@@ -63,6 +66,10 @@ class Run(Steps):
         error.sqlstate = sqlstate
         kind, retry, _, invalidate, hint = lakekey.explain(error)
         return {"class": kind, "retry": retry, "invalidate": invalidate, "hint": hint}
+
+    def call(self, method: str, arguments: dict[str, Any], wait: bool = False) -> Any:
+        answer = self.client.postgres.call(method, arguments)
+        return Operation(self.client, dict, answer).wait(CALL_LIMIT_S) if wait else answer
 
     def login(self, args: dict[str, Any]) -> dict[str, Any]:
         password = args.pop("password", None)

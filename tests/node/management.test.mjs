@@ -1,7 +1,6 @@
 // The management API of the npm package.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { beforeEach, test } from "node:test";
 
 import * as lakekey from "lakekey";
@@ -9,32 +8,11 @@ import { Operation } from "lakekey/management";
 
 import { emulated, rejection } from "./emulator.mjs";
 
-const { source, calls } = JSON.parse(readFileSync(new URL("./management/calls.json", import.meta.url)));
 const BRANCH = "projects/emulator/branches/production";
 
 const emulator = emulated();
 const postgres = () => new lakekey.Client(emulator.client()).postgres;
 beforeEach(() => emulator.reset());
-
-const at = (answer, path) => path.split(".").reduce((value, part) => value[part], answer);
-
-test("every method", async () => {
-  await emulator.admin("POST", "/sources", source);
-  const client = new lakekey.Client(emulator.client());
-  const api = client.postgres;
-  for (const { method, arguments: args, wait, expect = {}, count = {}, error } of calls) {
-    const answering = api.call(method, args).then((answer) => (wait ? new Operation(client, answer).wait() : answer));
-    if (error) {
-      const thrown = await rejection(answering);
-      assert.deepEqual([thrown.slug, thrown.apiCode], [error.slug, error.api_code], method);
-      assert.ok(thrown.message.includes(error.words), thrown.message);
-      continue;
-    }
-    const answer = await answering;
-    for (const [path, value] of Object.entries(expect)) assert.equal(at(answer, path), value, `${method} ${path}`);
-    for (const [path, length] of Object.entries(count)) assert.equal(at(answer, path).length, length, `${method} ${path}`);
-  }
-});
 
 test("an operation tells how it goes, and ends with what was made", async () => {
   const creating = await postgres().createBranch("projects/emulator", { spec: { ttl: "3600s" } }, "waited");

@@ -115,6 +115,7 @@ static void fail(lk_error *err) {
   json_field(",", "slug", info.slug);
   json_field(",", "message", info.message);
   json_field(",", "hint", info.hint);
+  json_field(",", "api_code", info.api_code);
   printf(",\"code\":%u,\"retryable\":%s", (unsigned)info.code, info.retryable ? "true" : "false");
   if (info.http_status) printf(",\"http_status\":%u", (unsigned)info.http_status);
   else printf(",\"http_status\":null");
@@ -288,6 +289,28 @@ static lk_status explain(const struct step *step, lk_error **err) {
   return LK_OK;
 }
 
+// The answer of the management API, as it is.
+static lk_status called(const struct step *step, lk_error **err) {
+  const char *text = NULL;
+  lk_secret *answer = NULL, *ended = NULL;
+  lk_wait_options options = {.struct_size = sizeof options};
+  options.timeout_ms = number_of(step, "wait_ms");
+  lk_status status = lk_call(client, text_of(step, "method"), LK_NUL_TERMINATED, text_of(step, "arguments"),
+                             LK_NUL_TERMINATED, &options, &answer, err);
+  if (status != LK_OK) return status;
+  if (options.timeout_ms) {
+    lk_secret_get(answer, &text, NULL);
+    status = lk_wait_operation(client, text, LK_NUL_TERMINATED, &options, &ended, err);
+  }
+  if (status == LK_OK) {
+    lk_secret_get(ended ? ended : answer, &text, NULL);
+    puts(text);
+  }
+  lk_secret_free(ended);
+  lk_secret_free(answer);
+  return status;
+}
+
 static lk_status perform(const struct step *step, lk_error **err) {
   const char *op = step->op;
   lk_secret *secret = NULL;
@@ -317,6 +340,8 @@ static lk_status perform(const struct step *step, lk_error **err) {
     if (status == LK_OK) printf("{\"fresh\":%s}\n", fresh ? "true" : "false");
   } else if (strcmp(op, "storm") == 0) {
     status = storm((size_t)number_of(step, "count"));
+  } else if (strcmp(op, "call") == 0) {
+    status = called(step, err);
   } else if (strcmp(op, "close") == 0) {
     status = lk_client_close(client);
     if (status == LK_OK) printf("{}\n");

@@ -68,6 +68,9 @@ pub(crate) struct Args {
     pub(crate) password: Option<String>,
     pub(crate) sqlstate: Option<String>,
     pub(crate) text: String,
+    pub(crate) method: String,
+    pub(crate) arguments: Map<String, Value>,
+    pub(crate) wait: bool,
 }
 
 #[derive(Clone, Deserialize, Serialize)]
@@ -77,6 +80,7 @@ pub(crate) struct Failure {
     code: u16,
     retryable: Option<bool>,
     http_status: Option<u16>,
+    api_code: Option<String>,
     #[serde(default)]
     message: Vec<String>,
     #[serde(default)]
@@ -131,6 +135,27 @@ pub(crate) fn fields(object: Value) -> Fields {
     }
 }
 
+/// What stands at each path of an answer.
+pub(crate) fn flat(value: Value) -> Fields {
+    let below: Vec<(String, Value)> = match value {
+        Value::Object(members) => members.into_iter().collect(),
+        Value::Array(items) => {
+            let length = ("length".to_owned(), items.len().into());
+            let items = items.into_iter().enumerate();
+            let items = items.map(|(index, item)| (index.to_string(), item));
+            items.chain([length]).collect()
+        }
+        _ => return Fields::from([(String::new(), value)]),
+    };
+    let paths = below.into_iter().flat_map(|(name, item)| {
+        flat(item).into_iter().map(move |(rest, item)| {
+            let path = format!("{name}.{rest}");
+            (path.trim_end_matches('.').to_owned(), item)
+        })
+    });
+    paths.collect()
+}
+
 /// Compares the fields of a result; others may be there.
 pub(crate) fn matches(found: &Fields, expected: &BTreeMap<String, Value>) -> Result<(), Wrong> {
     for (name, want) in expected {
@@ -182,6 +207,12 @@ impl Failure {
             return Err(format!(
                 "the HTTP status is {:?}: {shown}",
                 error.http_status()
+            ));
+        }
+        if self.api_code.is_some() && self.api_code.as_deref() != error.api_code() {
+            return Err(format!(
+                "the service's code is {:?}: {shown}",
+                error.api_code()
             ));
         }
         if let Some(part) =

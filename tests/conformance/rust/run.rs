@@ -13,11 +13,12 @@ use lakekey::conn::WithPassword;
 use lakekey::credential::Store;
 use lakekey::jitter::SystemDice;
 use lakekey::login::Report;
+use lakekey::management::WaitOptions;
 use lakekey::{Client, ClientOptions, ConnectRequest, CredentialRequest};
 use serde_json::{Value, json};
 
 use crate::Admin;
-use crate::case::{Args, Fields, Step, Wrong, fields, matches};
+use crate::case::{Args, Fields, Step, Wrong, fields, flat, matches};
 use crate::login::login;
 
 /// Why a step did not succeed.
@@ -150,20 +151,8 @@ impl Run<'_> {
                 Ok(fields(json!({ "distinct": tokens.len() })))
             }
             "invalidate" => Ok(fields(json!({ "fresh": client.invalidate(&args.token) }))),
-            "explain" => {
-                let report = Report {
-                    code: args.sqlstate.as_deref(),
-                    text: &args.text,
-                    ..Report::default()
-                };
-                let meaning = report.explain();
-                Ok(fields(json!({
-                    "class": meaning.kind.slug(),
-                    "retry": meaning.retry,
-                    "invalidate": meaning.invalidate,
-                    "hint": meaning.hint,
-                })))
-            }
+            "explain" => Ok(explained(&args)),
+            "call" => Ok(flat(called(&client, args).await?)),
             "close" => {
                 client.close();
                 Ok(Fields::new())
@@ -196,6 +185,32 @@ impl Run<'_> {
             }
             _ => Err(Stop::Wrong("there is no such op".to_owned())),
         }
+    }
+}
+
+fn explained(args: &Args) -> Fields {
+    let report = Report {
+        code: args.sqlstate.as_deref(),
+        text: &args.text,
+        ..Report::default()
+    };
+    let meaning = report.explain();
+    fields(json!({
+        "class": meaning.kind.slug(),
+        "retry": meaning.retry,
+        "invalidate": meaning.invalidate,
+        "hint": meaning.hint,
+    }))
+}
+
+async fn called(client: &Client, args: Args) -> lakekey::Result<Value> {
+    let postgres = client.postgres();
+    match postgres.call(&args.method, args.arguments, None).await? {
+        Value::Object(operation) if args.wait => {
+            let options = WaitOptions::timeout(Duration::from_mins(1));
+            postgres.wait_operation(operation, options).await
+        }
+        answer => Ok(answer),
     }
 }
 

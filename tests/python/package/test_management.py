@@ -6,7 +6,6 @@ import asyncio
 import copy
 import json
 import pickle
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from lakekey.postgres import (
 from lakekey.postgres._mask import paths_of
 
 ROOT = Path(__file__).parents[3]
-TABLE: dict[str, Any] = json.loads((ROOT / "tests/management/calls.json").read_text())
+TABLE = json.loads((ROOT / "tests/conformance/cases/management.json").read_text())["cases"][0]["steps"]
 API = [
     method
     for file in ("postgres", "permissions", "own")
@@ -46,18 +45,15 @@ BRANCH = "projects/emulator/branches/production"
 
 def at(answer: Any, path: str) -> Any:
     for part in path.split("."):
-        answer = answer[int(part)] if isinstance(answer, list) else answer[part]
+        if isinstance(answer, list):
+            answer = len(answer) if part == "length" else answer[int(part)]
+        else:
+            answer = answer[part]
     return answer
 
 
-def by_name(postgres: Postgres, call: dict[str, Any]) -> Any:
-    """A call as its name and JSON."""
-    answer = postgres.call(call["method"], call["arguments"])
-    return Operation(postgres._client, dict, answer).wait(60) if call.get("wait") else answer
-
-
 def by_method(postgres: Postgres, call: dict[str, Any]) -> Any:
-    """The same by the method of this name, with messages."""
+    """By the method of this name, with messages; the conformance cases call it by name and JSON."""
     given = getattr(postgres, call["method"])(**call["arguments"])
     if isinstance(given, Operation):
         given = given.wait(60)
@@ -67,24 +63,24 @@ def by_method(postgres: Postgres, call: dict[str, Any]) -> Any:
     return {items: [item.as_dict() for item in given]}
 
 
-@pytest.mark.parametrize("how", [by_name, by_method])
-def test_every_method(lakebase: Lakebase, running: Emulator, how: Callable[[Postgres, dict[str, Any]], Any]) -> None:
-    running.admin("POST", "/sources", TABLE["source"])
+def test_every_method(lakebase: Lakebase, running: Emulator) -> None:
     postgres = lakekey.Client().postgres
-    for call in TABLE["calls"]:
-        expect, count = call.get("expect", {}), call.get("count", {})
-        if how is by_method and (call["method"] == "make_branch" or "nmae" in call["arguments"]):
-            continue  # Python itself refuses what is misspelt.
-        if error := call.get("error"):
-            with pytest.raises(lakekey.LakekeyError) as raised:
-                how(postgres, call)
-            assert (raised.value.slug, raised.value.api_code) == (error["slug"], error.get("api_code")), call
-            assert error["words"] in str(raised.value)
+    calls = [step for step in TABLE if step["op"] == "call"]
+    for step in TABLE:
+        if step["op"] == "admin":
+            running.admin(*step["args"]["call"].split(" "), step["args"]["body"])
             continue
-        answer = how(postgres, call)
+        call, expect = step["args"], step.get("expect", {})
+        if call["method"] == "make_branch" or "nmae" in call["arguments"]:
+            continue  # Python itself refuses what is misspelt.
+        if error := step.get("error"):
+            with pytest.raises(lakekey.LakekeyError) as raised:
+                by_method(postgres, call)
+            assert (raised.value.slug, raised.value.api_code) == (error["slug"], error.get("api_code")), call
+            continue
+        answer = by_method(postgres, call)
         assert {path: at(answer, path) for path in expect} == expect, call
-        assert {path: len(at(answer, path)) for path in count} == count, call
-    assert {call["method"] for call in TABLE["calls"]} == {method["name"] for method in API} | {"make_branch"}
+    assert {step["args"]["method"] for step in calls} == {method["name"] for method in API} | {"make_branch"}
 
 
 def test_methods_give_messages(lakebase: Lakebase) -> None:

@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod java;
 mod kind;
 mod mask;
 mod names;
@@ -90,6 +91,9 @@ fn files(repo: &Repo) -> Result<BTreeMap<String, String>> {
         ("methods", typescript::methods(&api)),
     ] {
         files.insert(format!("{}/{name}.ts", typescript::FOLDER), text);
+    }
+    for (name, text) in java::files(&api) {
+        files.insert(format!("{}/{name}.java", java::FOLDER), text);
     }
     Ok(files)
 }

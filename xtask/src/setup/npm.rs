@@ -39,7 +39,6 @@ pub(crate) fn installed(repo: &Repo) -> Result<PathBuf> {
     native(repo, &folder)?;
     for (from, to) in [
         ("tests/node", "."),
-        ("tests/management", "management"),
         ("bindings-node/native-types.mjs", "native-types.mjs"),
         ("examples/node-pg", "examples/node-pg"),
         ("examples/node-orms", "examples/node-orms"),

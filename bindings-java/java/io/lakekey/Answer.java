@@ -7,25 +7,34 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.ToLongFunction;
 
 /**
- * One call under way. The library calls one of {@link #credential}, {@link #connect}, {@link #attempt} and {@link #failed}, once: on the
- * caller's own thread where all facts are at hand, else on a thread of the library's, on which no code of a user ever runs.
+ * One call under way. The library calls one of {@link #credential}, {@link #connect}, {@link #attempt}, {@link #text} and
+ * {@link #failed}, once, and {@link #progress} before it: on the caller's own thread where all facts are at hand, else on a
+ * thread of the library's, on which no code of a user ever runs.
  */
 final class Answer<T> {
     /** What the library gave: a {@link Failure} or the result. */
     private final CompletableFuture<Object> given = new CompletableFuture<>();
 
+    /** What takes texts about how it goes to whoever wants them. */
+    private final Consumer<String> told;
+
     private volatile long patience;
 
-    private Answer() {}
+    private Answer(Consumer<String> told) {
+        this.told = told;
+    }
 
     // Called by the library.
 
@@ -80,6 +89,10 @@ final class Answer<T> {
         return Collections.unmodifiableMap(keywords);
     }
 
+    void progress(String text) {
+        told.accept(text);
+    }
+
     void text(String text) {
         given.complete(text);
     }
@@ -95,17 +108,30 @@ final class Answer<T> {
             String[] causes,
             long thrown,
             String[] events,
-            String[] login) {
+            String[] login,
+            String apiCode,
+            String details) {
         Explanation explanation = Explanation.of(login, hint);
         given.complete(new Failure(
-                code, slug, message, hint, httpStatus, requestId, retryable, causes, thrown, events, explanation));
+                code, slug, message, hint, httpStatus, requestId, retryable, causes, thrown, events, explanation, apiCode,
+                details));
     }
 
     /** Begins a call and waits for it: parked, so that a virtual thread gives its carrier back. An interrupt ends the wait. */
     static <T> T await(ToLongFunction<Answer<T>> begin) {
-        Answer<T> answer = new Answer<>();
+        return await(begin, null);
+    }
+
+    /** The same; {@code progress} is told how it goes on the caller's thread, and what it throws ends the wait. */
+    static <T> T await(ToLongFunction<Answer<T>> begin, Consumer<String> progress) {
+        BlockingQueue<Optional<String>> news = new LinkedBlockingQueue<>();
+        Answer<T> answer = new Answer<>(text -> news.add(Optional.of(text)));
         long call = begin.applyAsLong(answer);
         try {
+            if (call != 0 && progress != null) {
+                answer.given.thenRun(() -> news.add(Optional.empty()));
+                answer.tellUntilTheEnd(news, progress);
+            }
             return call == 0 ? answer.result() : answer.later();
         } catch (InterruptedException interrupt) {
             Thread.currentThread().interrupt();
@@ -121,8 +147,14 @@ final class Answer<T> {
     /** Begins a call. Its future is completed by the executor; when others complete or cancel it, the call ends. */
     static <T, R> CompletableFuture<R> begin(
             Executor executor, ToLongFunction<Answer<T>> begin, Function<T, R> convert) {
-        Answer<T> answer = new Answer<>();
+        return begin(executor, begin, convert, null);
+    }
+
+    /** The same; {@code progress} is told how it goes by the executor, and what it throws ends the call. */
+    static <T, R> CompletableFuture<R> begin(
+            Executor executor, ToLongFunction<Answer<T>> begin, Function<T, R> convert, Consumer<String> progress) {
         CompletableFuture<R> future = new CompletableFuture<>();
+        Answer<T> answer = new Answer<>(new InOrder(executor, future, progress));
         long call;
         try {
             call = begin.applyAsLong(answer);
@@ -154,14 +186,67 @@ final class Answer<T> {
         return future;
     }
 
+    /** Texts one after the other by an executor, until the future is complete. */
+    private static final class InOrder implements Consumer<String> {
+        private final Executor executor;
+        private final CompletableFuture<?> future;
+        private final Consumer<String> progress;
+        private CompletableFuture<Void> last = CompletableFuture.completedFuture(null);
+
+        InOrder(Executor executor, CompletableFuture<?> future, Consumer<String> progress) {
+            this.executor = executor;
+            this.future = future;
+            this.progress = progress;
+        }
+
+        @Override
+        public synchronized void accept(String text) {
+            try {
+                last = last.thenRunAsync(() -> tell(text), executor);
+            } catch (RuntimeException | Error shutDown) {
+                // The end is told all the same.
+                last = CompletableFuture.completedFuture(null);
+            }
+        }
+
+        private void tell(String text) {
+            try {
+                if (!future.isDone()) {
+                    progress.accept(text);
+                }
+            } catch (RuntimeException | Error problem) {
+                future.completeExceptionally(problem);
+            }
+        }
+    }
+
+    private void tellUntilTheEnd(BlockingQueue<Optional<String>> news, Consumer<String> progress)
+            throws InterruptedException {
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(patience);
+        while (true) {
+            Optional<String> text = news.poll(end - System.nanoTime(), TimeUnit.NANOSECONDS);
+            if (text == null) {
+                throw starved(null);
+            }
+            if (text.isEmpty()) {
+                return;
+            }
+            progress.accept(text.get());
+        }
+    }
+
+    private LakekeyException starved(TimeoutException late) {
+        return Failure.timeout(
+                        "no answer from lakekey's threads within " + patience + " ms",
+                        "They are starved or stopped: look at the load of this machine and the limits of this process")
+                .exception(late);
+    }
+
     private T later() throws InterruptedException {
         try {
             given.get(patience, TimeUnit.MILLISECONDS);
         } catch (TimeoutException late) {
-            throw Failure.timeout(
-                            "no answer from lakekey's threads within " + patience + " ms",
-                            "They are starved or stopped: look at the load of this machine and the limits of this process")
-                    .exception(late);
+            throw starved(late);
         } catch (ExecutionException never) {
             throw new IllegalStateException(never);
         }

@@ -17,7 +17,9 @@ record Failure(
         String[] causes,
         long thrown,
         String[] events,
-        Explanation explanation) {
+        Explanation explanation,
+        String apiCode,
+        String details) {
 
     static final int CONFIG_INVALID = 1002;
     static final int TIMEOUT = 1901;
@@ -44,6 +46,6 @@ record Failure(
     }
 
     private static Failure of(int code, String slug, String message, String hint, boolean retryable) {
-        return new Failure(code, slug, message, hint, -1, null, retryable, new String[0], -1, new String[0], null);
+        return new Failure(code, slug, message, hint, -1, null, retryable, new String[0], -1, new String[0], null, null, null);
     }
 }

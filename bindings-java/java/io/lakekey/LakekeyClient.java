@@ -1,5 +1,6 @@
 package io.lakekey;
 
+import io.lakekey.postgres.Postgres;
 import java.lang.ref.Reference;
 import java.time.Duration;
 import java.util.List;
@@ -7,6 +8,7 @@ import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.ToLongFunction;
 
@@ -296,15 +298,32 @@ public final class LakekeyClient implements AutoCloseable {
         }
     }
 
+    /** {@return the management API of the client's workspace, typed} */
+    public Postgres postgres() {
+        return new Postgres(this);
+    }
+
     /**
-     * Calls the management API.
+     * Calls the management API by names and JSON, which {@link #postgres} does with types.
      *
      * @param method its name in the API, such as {@code list_branches}
      * @param arguments a JSON object: the path's parameter, those of the query, and the resource under its own name
      * @return the JSON of the answer; of a method that takes time, an operation for {@link #waitOperation}
      */
     public String call(String method, String arguments) {
-        return Answer.await(callOf(method, arguments, null));
+        return call(method, arguments, null);
+    }
+
+    /**
+     * Calls the management API.
+     *
+     * @param method its name in the API, such as {@code list_branches}
+     * @param arguments a JSON object: the path's parameter, those of the query, and the resource under its own name
+     * @param timeout how long to wait, to the millisecond; null for the client's usual
+     * @return the JSON of the answer; of a method that takes time, an operation for {@link #waitOperation}
+     */
+    public String call(String method, String arguments, Duration timeout) {
+        return Answer.await(callOf(method, arguments, timeout));
     }
 
     /**
@@ -327,7 +346,20 @@ public final class LakekeyClient implements AutoCloseable {
      * @return the JSON that it ends with: the resource, or an empty object
      */
     public String waitOperation(String operation, Duration timeout) {
-        return Answer.await(operationOf(operation, timeout));
+        return waitOperation(operation, timeout, null);
+    }
+
+    /**
+     * Waits for an operation of the management API; it goes on when the wait is given up.
+     *
+     * @param operation the JSON that the method gave
+     * @param timeout how long to wait, to the millisecond; null for the usual
+     * @param progress told of the unfinished operation now and then on this thread, as JSON: {@code name},
+     *     {@code waited_ms}, {@code metadata}; what it throws ends the wait; null for nobody
+     * @return the JSON that it ends with: the resource, or an empty object
+     */
+    public String waitOperation(String operation, Duration timeout, Consumer<String> progress) {
+        return Answer.await(operationOf(operation, timeout, progress != null), progress);
     }
 
     /**
@@ -338,7 +370,22 @@ public final class LakekeyClient implements AutoCloseable {
      * @return the JSON that it ends with, later
      */
     public CompletableFuture<String> waitOperationAsync(String operation, Duration timeout) {
-        return Answer.begin(executor, operationOf(operation, timeout), Function.<String>identity());
+        return waitOperationAsync(operation, timeout, null);
+    }
+
+    /**
+     * Waits for an operation of the management API.
+     *
+     * @param operation the JSON that the method gave
+     * @param timeout how long to wait, to the millisecond; null for the usual
+     * @param progress told of the unfinished operation now and then by the executor, one after the other; what it throws
+     *     ends the wait; null for nobody
+     * @return the JSON that it ends with, later
+     */
+    public CompletableFuture<String> waitOperationAsync(
+            String operation, Duration timeout, Consumer<String> progress) {
+        return Answer.begin(
+                executor, operationOf(operation, timeout, progress != null), Function.<String>identity(), progress);
     }
 
     /** {@return what was counted in this process since it began, over all its clients: mints, logins, failures, waits, ages} */
@@ -417,10 +464,10 @@ public final class LakekeyClient implements AutoCloseable {
         };
     }
 
-    private ToLongFunction<Answer<String>> operationOf(String operation, Duration timeout) {
+    private ToLongFunction<Answer<String>> operationOf(String operation, Duration timeout, boolean told) {
         return answer -> {
             try {
-                return Native.waitOperation(number, operation, ConnectRequest.millis(timeout), answer);
+                return Native.waitOperation(number, operation, ConnectRequest.millis(timeout), told, answer);
             } finally {
                 Reference.reachabilityFence(this);
             }

@@ -40,6 +40,12 @@ public class LakekeyException extends RuntimeException {
     /** What it means for a login, or null. Not of a copy that was serialized. */
     private final transient Explanation explanation;
 
+    /** The service's own code, or null. */
+    private final String apiCode;
+
+    /** The service's details as JSON, or null. */
+    private final String details;
+
     private LakekeyException(Failure failure, Throwable cause) {
         super(failure.hint() == null ? failure.message() : failure.message() + ". " + failure.hint());
         if (cause != null) {
@@ -54,6 +60,8 @@ public class LakekeyException extends RuntimeException {
         causes = List.of(failure.causes());
         events = List.of(failure.events());
         explanation = failure.explanation();
+        apiCode = failure.apiCode();
+        details = failure.details();
     }
 
     /** {@return the stable number; its hundreds name the family} */
@@ -99,6 +107,16 @@ public class LakekeyException extends RuntimeException {
     /** {@return what it means for a login, if it is about one; {@link Explanation#of} says it of any error} */
     public final Optional<Explanation> explanation() {
         return Optional.ofNullable(explanation);
+    }
+
+    /** {@return the service's own code, such as {@code ALREADY_EXISTS}, of a refused call or a failed operation} */
+    public final Optional<String> apiCode() {
+        return Optional.ofNullable(apiCode);
+    }
+
+    /** {@return what the service said besides: a JSON array of objects with their type in {@code @type}} */
+    public final Optional<String> details() {
+        return Optional.ofNullable(details);
     }
 
     static LakekeyException of(Failure failure, Throwable cause) {

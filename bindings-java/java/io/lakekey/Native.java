@@ -54,7 +54,8 @@ final class Native {
 
     static native long call(long client, String method, String arguments, long timeout, Answer<?> answer);
 
-    static native long waitOperation(long client, String operation, long timeout, Answer<?> answer);
+    /** {@code told}: whether to tell the answer how it goes meanwhile. */
+    static native long waitOperation(long client, String operation, long timeout, boolean told, Answer<?> answer);
 
     static native void cancel(long call);
 
@@ -90,9 +91,13 @@ final class Native {
             String[] causes,
             long thrown,
             String[] events,
-            String[] login) {
+            String[] login,
+            String apiCode,
+            String details) {
         Explanation explanation = Explanation.of(login, hint);
-        throw new Failure(code, slug, message, hint, httpStatus, requestId, retryable, causes, thrown, events, explanation)
+        throw new Failure(
+                        code, slug, message, hint, httpStatus, requestId, retryable, causes, thrown, events, explanation,
+                        apiCode, details)
                 .exception();
     }
 }

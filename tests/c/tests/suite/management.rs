@@ -18,9 +18,9 @@ fn at<'a>(answer: &'a Value, path: &str) -> &'a Value {
         })
 }
 
-fn judge(call: &Value, said: &str) {
-    let method = &call["method"];
-    if let Some(error) = call.get("error") {
+fn judge(step: &Value, said: &str) {
+    let method = &step["args"]["method"];
+    if let Some(error) = step.get("error") {
         let mut parts = said
             .strip_prefix('!')
             .unwrap_or_else(|| panic!("{method}: {said}"))
@@ -31,29 +31,34 @@ fn judge(call: &Value, said: &str) {
             Some(error["api_code"].as_str().unwrap_or_default()),
             "{method}: {said}"
         );
-        let words = error["words"].as_str().unwrap();
+        let words = error.get("message").unwrap_or(&error["hint"]);
+        let words = words[0].as_str().unwrap();
         assert!(parts.next().unwrap().contains(words), "{method}: {said}");
         return;
     }
     let answer: Value =
         serde_json::from_str(said).unwrap_or_else(|error| panic!("{method}: {error}: {said}"));
-    for (path, value) in call["expect"].as_object().into_iter().flatten() {
-        assert_eq!(at(&answer, path), value, "{method} {path}: {said}");
-    }
-    for (path, count) in call["count"].as_object().into_iter().flatten() {
-        let length = at(&answer, path).as_array().map(Vec::len);
-        assert_eq!(json!(length), *count, "{method} {path}: {said}");
+    for (path, value) in step["expect"].as_object().into_iter().flatten() {
+        let found = match path.strip_suffix(".length") {
+            Some(list) => json!(at(&answer, list).as_array().map(Vec::len)),
+            None => at(&answer, path).clone(),
+        };
+        assert_eq!(found, *value, "{method} {path}: {said}");
     }
 }
 
 #[test]
 fn every_method_of_the_management_api() {
-    let text = std::fs::read_to_string(root().join("tests/management/calls.json")).unwrap();
-    let corpus: Value = serde_json::from_str(&text).unwrap();
-    let calls = corpus["calls"].as_array().unwrap();
-    assert!(calls.len() > 50);
+    let corpus = root().join("tests/conformance/cases/management.json");
+    let corpus: Value = serde_json::from_str(&std::fs::read_to_string(corpus).unwrap()).unwrap();
+    let (first, steps) = corpus["cases"][0]["steps"]
+        .as_array()
+        .unwrap()
+        .split_first()
+        .unwrap();
+    assert!(steps.len() > 50);
     let (folder, world) = (scratch(), World::start(true, None));
-    world.admin("/sources", &corpus["source"]);
+    world.admin("/sources", &first["args"]["body"]);
     let built = compile(&program("calls.c"), Build::Sanitized, &[], folder.path());
     let mut child = world
         .command(built)
@@ -63,7 +68,8 @@ fn every_method_of_the_management_api() {
         .unwrap();
     let mut ask = child.stdin.take().unwrap();
     let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
-    for call in calls {
+    for step in steps {
+        let call = &step["args"];
         let wait = if call["wait"] == true { "wait" } else { "no" };
         writeln!(
             ask,
@@ -72,7 +78,7 @@ fn every_method_of_the_management_api() {
             call["arguments"]
         )
         .unwrap();
-        judge(call, &answers.next().expect("the program ended").unwrap());
+        judge(step, &answers.next().expect("the program ended").unwrap());
     }
     drop(ask);
     assert!(child.wait().unwrap().success());

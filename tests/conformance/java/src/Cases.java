@@ -112,6 +112,22 @@ final class Cases {
         return value;
     }
 
+    /** What stands at each path of an answer; serializable. */
+    static Map<String, Object> flat(Object value, String at) {
+        Map<String, Object> all = new java.util.HashMap<>();
+        if (value instanceof List<?> list) {
+            for (int i = 0; i < list.size(); i++) {
+                all.putAll(flat(list.get(i), at + "." + i));
+            }
+            all.put(at + ".length", list.size());
+        } else if (value instanceof Map<?, ?> map) {
+            map.forEach((name, item) -> all.putAll(flat(item, at.isEmpty() ? (String) name : at + "." + name)));
+        } else {
+            all.put(at, value);
+        }
+        return all;
+    }
+
     static void match(Map<String, ?> found, Map<String, Object> expected) {
         expected.forEach((name, want) -> {
             Object have = found.get(name);
@@ -139,7 +155,7 @@ final class Cases {
     }
 
     static void matchError(Map<String, Object> error, Map<String, Object> expected) {
-        for (String name : List.of("slug", "code", "retryable", "http_status")) {
+        for (String name : List.of("slug", "code", "retryable", "http_status", "api_code")) {
             if (expected.containsKey(name) && !same(error.get(name), expected.get(name))) {
                 throw new Wrong(name + " is " + error.get(name) + ": " + error.get("shown"));
             }

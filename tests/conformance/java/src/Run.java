@@ -24,7 +24,7 @@ import java.util.TimerTask;
  * library reads its environment from the process and shares credentials within it.
  */
 final class Run implements AutoCloseable {
-    private static final long CASE_LIMIT_MS = 30_000;
+    private static final long CASE_LIMIT_MS = 120_000;
 
     /** Names the library, so that not every process unpacks one. */
     private static final String LIBRARY = "lakekey.native.path";

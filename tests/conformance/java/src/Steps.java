@@ -48,6 +48,7 @@ final class Steps {
                 result.put("retryable", error.retryable());
                 result.put("message", error.getMessage());
                 error.httpStatus().ifPresent(status -> result.put("http_status", status));
+                error.apiCode().ifPresent(code -> result.put("api_code", code));
                 error.hint().ifPresent(hint -> result.put("hint", hint));
                 StringWriter stack = new StringWriter();
                 error.printStackTrace(new PrintWriter(stack));
@@ -116,11 +117,23 @@ final class Steps {
                 return Map.of("distinct", storm.stream().map(one -> one.join()).collect(Collectors.toSet()).size());
             case "login":
                 return login(keywords(request), (String) args.get("password"));
+            case "call":
+                return call((String) args.get("method"), args.get("arguments"), args.get("wait") == Boolean.TRUE);
             case "close":
                 client.close();
                 return Map.of();
             default:
                 throw new IllegalArgumentException(op);
+        }
+    }
+
+    private Map<String, Object> call(String method, Object arguments, boolean wait) {
+        try {
+            String answer = client.call(method, Cases.JSON.writeValueAsString(arguments));
+            String told = wait ? client.waitOperation(answer, Duration.ofSeconds(60)) : answer;
+            return Cases.flat(Cases.JSON.readValue(told, Object.class), "");
+        } catch (com.fasterxml.jackson.core.JsonProcessingException wrong) {
+            throw new IllegalStateException(wrong);
         }
     }
 

@@ -59,7 +59,6 @@ class DocumentationTest {
 
     @Test
     void theReferenceIsMadeWithoutAWarning(@TempDir Path folder) throws Exception {
-        Path sources = ROOT.resolve("bindings-java/java");
         List<String> arguments = new ArrayList<>(List.of(
                 "-quiet",
                 "-Xdoclint:all",
@@ -70,10 +69,13 @@ class DocumentationTest {
                 System.getProperty("java.class.path"),
                 "-d",
                 folder.toString()));
-        try (var files = Files.walk(sources)) {
-            files.filter(file -> file.toString().endsWith(".java")).map(Path::toString).forEach(arguments::add);
+        for (String sources : List.of("bindings-java/java", "bindings-java/generated")) {
+            try (var files = Files.walk(ROOT.resolve(sources))) {
+                files.filter(file -> file.toString().endsWith(".java")).map(Path::toString).forEach(arguments::add);
+            }
         }
         tool("javadoc", arguments);
         assertTrue(Files.exists(folder.resolve("io/lakekey/LakekeyClient.html")));
+        assertTrue(Files.exists(folder.resolve("io/lakekey/postgres/Branch.html")));
     }
 }

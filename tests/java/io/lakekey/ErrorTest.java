@@ -65,7 +65,9 @@ class ErrorTest {
                             new String[] {"why"},
                             -1,
                             new String[] {"before"},
-                            new String[] {"tcp", "true", "connect", "false"}));
+                            new String[] {"tcp", "true", "connect", "false"},
+                            "NOT_FOUND",
+                            "[{}]"));
             Class<?> expected = OTHERS.getOrDefault(slug, FAMILIES.get(code / 100));
             assertSame(expected, raised.getClass(), slug);
             assertEquals(code, raised.code());
@@ -80,6 +82,8 @@ class ErrorTest {
                     new Explanation("tcp", true, "connect", false, Optional.of("do this")),
                     raised.explanation().orElseThrow());
             assertEquals("why", raised.causes().get(0));
+            assertEquals("NOT_FOUND", raised.apiCode().orElseThrow());
+            assertEquals("[{}]", raised.details().orElseThrow());
         }
     }
 
@@ -103,7 +107,7 @@ class ErrorTest {
         LakekeyException raised = assertThrows(
                 LakekeyException.class,
                 () -> Native.raise(
-                        2001, "NEW", "m", null, -1, null, false, new String[0], -1, new String[0], null));
+                        2001, "NEW", "m", null, -1, null, false, new String[0], -1, new String[0], null, null, null));
         assertTrue(raised.events().isEmpty() && raised.explanation().isEmpty());
         assertSame(LakekeyException.class, raised.getClass());
         assertTrue(raised.httpStatus().isEmpty() && raised.hint().isEmpty() && raised.requestId().isEmpty());
