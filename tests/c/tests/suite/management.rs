@@ -80,6 +80,11 @@ fn every_method_of_the_management_api() {
         .unwrap();
         judge(step, &answers.next().expect("the program ended").unwrap());
     }
+    world.admin("/operations", &json!({"delay_s": 3600}));
+    let long = json!({"parent": "projects/emulator", "branch_id": "long", "branch": {"spec": {"no_expiry": true}}});
+    writeln!(ask, "create_branch\nuntil told\n{long}").unwrap();
+    let said = answers.next().expect("the program ended").unwrap();
+    assert!(said.starts_with("!CANCELLED\t"), "{said}");
     drop(ask);
     assert!(child.wait().unwrap().success());
 }
