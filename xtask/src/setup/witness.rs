@@ -1,5 +1,5 @@
-//! The official Go and Java SDKs as witnesses of unified authentication: small programs of `tests/auth`, built below
-//! `target/`. Those of Python and JavaScript need no build.
+//! The official Go and Java SDKs as witnesses of unified authentication and as clients of the management API: small
+//! programs of `tests/auth`, built below `target/`. Those of Python and JavaScript need no build.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,15 +11,18 @@ use crate::child;
 use crate::repo::Repo;
 use crate::setup::{go, maven, stamp, tools};
 
-/// The variables by which the tests find the two programs.
-pub(crate) fn variables(repo: &Repo) -> Result<[(&'static str, OsString); 2]> {
+/// The variables by which the tests find the programs.
+pub(crate) fn variables(repo: &Repo) -> Result<[(&'static str, OsString); 3]> {
+    let [witness, management] = of_go(repo)?;
     Ok([
-        ("LAKEKEY_GO_WITNESS", of_go(repo)?),
+        ("LAKEKEY_GO_WITNESS", witness),
+        ("LAKEKEY_GO_MANAGEMENT", management),
         ("LAKEKEY_JAVA_WITNESS", of_java(repo)?),
     ])
 }
 
-fn of_go(repo: &Repo) -> Result<OsString> {
+/// The witness, and the client.
+fn of_go(repo: &Repo) -> Result<[OsString; 2]> {
     tools::require(&[tools::GO])?;
     let source = repo.path("tests/auth/go");
     child::fetching("fetching the official Go SDK", || {
@@ -27,17 +30,20 @@ fn of_go(repo: &Repo) -> Result<OsString> {
         fetch.current_dir(&source).args(["mod", "download"]);
         fetch
     })?;
-    let program = repo
-        .target("auth-witness/go")
-        .with_extension(env::consts::EXE_EXTENSION);
-    let mut build = go::command(repo);
-    build
-        .current_dir(&source)
-        .args(["build", "-o"])
-        .arg(&program)
-        .arg(".");
-    child::loudly("building the witness of the Go SDK", &mut build)?;
-    Ok(program.into())
+    let build = |name: &str, package: &str| {
+        let program = repo
+            .target(&format!("auth-witness/{name}"))
+            .with_extension(env::consts::EXE_EXTENSION);
+        let mut build = go::command(repo);
+        build
+            .current_dir(&source)
+            .args(["build", "-o"])
+            .arg(&program)
+            .arg(package);
+        child::loudly("building a program with the Go SDK", &mut build)?;
+        Ok(program.into())
+    };
+    Ok([build("go", ".")?, build("go-management", "./management")?])
 }
 
 /// A class path.
@@ -45,14 +51,16 @@ fn of_java(repo: &Repo) -> Result<OsString> {
     tools::require(&[tools::JAVAC, tools::MAVEN])?;
     let folder = repo.target("auth-witness/java");
     let pom = repo.path("tests/auth/java/pom.xml");
-    let program = repo.path("tests/auth/java/src/main/java/com/databricks/sdk/core/Witness.java");
+    let sources = repo.path("tests/auth/java/src/main/java");
+    let witness = sources.join("com/databricks/sdk/core/Witness.java");
+    let management = sources.join("Management.java");
     let mut made_from = String::new();
-    for file in [&pom, &program] {
+    for file in [&pom, &witness, &management] {
         made_from += &fs::read_to_string(file)
             .with_context(|| format!("{} cannot be read", file.display()))?;
     }
     stamp::once(&folder, &made_from, || {
-        child::fetching("building the witness of the Java SDK", || {
+        child::fetching("building programs with the Java SDK", || {
             let mut out = OsString::from("-Dout=");
             out.push(&folder);
             let mut build = maven::command(repo);
