@@ -118,7 +118,7 @@ final class Steps {
             case "login":
                 return login(keywords(request), (String) args.get("password"));
             case "call":
-                return call((String) args.get("method"), args.get("arguments"), args.get("wait") == Boolean.TRUE);
+                return call((String) args.get("method"), args.get("arguments"), Boolean.TRUE.equals(args.get("wait")));
             case "close":
                 client.close();
                 return Map.of();

@@ -100,6 +100,6 @@ public final class Operation<T> {
     /** {@return its name and whether it had ended} */
     @Override
     public String toString() {
-        return "Operation[name=" + name() + ", done=" + (json.get("done") == Boolean.TRUE) + "]";
+        return "Operation[name=" + name() + ", done=" + Boolean.TRUE.equals(json.get("done")) + "]";
     }
 }
