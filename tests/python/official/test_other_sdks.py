@@ -86,8 +86,10 @@ def test_every_method_of_an_official_sdk(program: list[str]) -> None:
             if step["op"] == "admin":
                 emulator.admin(*step["args"]["call"].split(" "), step["args"]["body"])
                 continue
-            if step.get("error", {}).get("slug") == "API_ARGUMENT" or "permission" in step["args"]["method"]:
-                continue  # What lakekey refuses before it is sent, and another service.
+            told = json.dumps(step["args"]["arguments"])
+            ours = "branches/run-7" in told or "roles/ann-example-com" in told
+            if step.get("error", {}).get("slug") == "API_ARGUMENT" or step["args"]["method"] not in METHODS or ours:
+                continue  # What lakekey refuses before it is sent, another service, and what lakekey's own methods made.
             call = sent(step["args"])
             client.stdin.write(json.dumps(call) + "\n")
             client.stdin.flush()

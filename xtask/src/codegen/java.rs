@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::api::{Api, Body, EMPTY, Enum, Field, GET_EXISTING, Message, Method, Parameter};
 use super::kind::Kind;
 use super::names::{camel, lower_camel, sentence};
-use super::notes::{note, option_note, since};
+use super::notes::{about, note, option_note, since};
 use super::rust::MARK;
 
 /// Where the files go: a source folder beside the one that is written by hand, for the same package.
@@ -161,7 +161,7 @@ fn message(api: &Api, one: &Message) -> String {
     if !secrets.is_empty() {
         imports.insert("java.util.Set");
     }
-    let mut out = head(&imports, &format!("Since {} of the SDK.", one.since));
+    let mut out = head(&imports, &javadoc(&about(one)));
     let _ = write!(
         out,
         "public final class {name} extends Message {{\n    {name}(Map<String, Object> json) {{\n        super(json);\n    }}\n\n"
@@ -395,7 +395,7 @@ fn options(api: &Api, method: &Method) -> String {
     for one in all {
         let parameter = accessor(&one.name);
         let tag = format!("@param {parameter} {}", value_note(api, one));
-        let text = javadoc(option_note(&one.name));
+        let text = javadoc(option_note(method, &one.name));
         out.push('\n');
         out += &comment("    ", &text, &[tag, "@return this".to_owned()]);
         let _ = write!(

@@ -30,7 +30,7 @@ fn of_go(repo: &Repo) -> Result<[OsString; 2]> {
         fetch.current_dir(&source).args(["mod", "download"]);
         fetch
     })?;
-    let build = |name: &str, package: &str| {
+    let build = |name: &str, package: &str| -> Result<OsString> {
         let program = repo
             .target(&format!("auth-witness/{name}"))
             .with_extension(env::consts::EXE_EXTENSION);

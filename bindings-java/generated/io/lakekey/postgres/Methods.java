@@ -34,6 +34,49 @@ abstract class Methods {
     }
 
     /**
+     * Let an identity log in to a branch, unless it may already; with the SQL that says the same.
+     *
+     * @param identity the identity
+     * @param identityType the identity type
+     * @return what the service says
+     */
+    public AddedRole addRole(String identity, RoleIdentityType identityType) {
+        return addRole(identity, identityType, null);
+    }
+
+    /**
+     * Let an identity log in to a branch, unless it may already; with the SQL that says the same.
+     *
+     * @param identity the identity
+     * @param identityType the identity type
+     * @param options what else; null for nothing
+     * @return what the service says
+     */
+    public AddedRole addRole(String identity, RoleIdentityType identityType, AddRoleOptions options) {
+        return one(
+                "add_role", given("identity", identity, "identity_type", identityType), options, AddedRole::new);
+    }
+
+    /**
+     * A branch for one run of tests, made with an end or found, and ready for logins.
+     *
+     * @return what the service says
+     */
+    public CiBranch branchForCi() {
+        return branchForCi(null);
+    }
+
+    /**
+     * A branch for one run of tests, made with an end or found, and ready for logins.
+     *
+     * @param options what else; null for nothing
+     * @return what the service says
+     */
+    public CiBranch branchForCi(BranchForCiOptions options) {
+        return one("branch_for_ci", given(), options, CiBranch::new);
+    }
+
+    /**
      * Branch a project from a branch, LSN, time or snapshot. Since 0.81.0 of the SDK.
      *
      * @param parent {@code projects/{project_id}}
@@ -501,6 +544,25 @@ abstract class Methods {
      */
     public Operation<Void> deleteSyncedTable(String name, CallOptions options) {
         return begun("delete_synced_table", given("name", name), options, nothing -> null);
+    }
+
+    /**
+     * The endpoint that a target means: of a branch the read-write one.
+     *
+     * @return what the service says
+     */
+    public Endpoint findEndpoint() {
+        return findEndpoint(null);
+    }
+
+    /**
+     * The endpoint that a target means: of a branch the read-write one.
+     *
+     * @param options what else; null for nothing
+     * @return what the service says
+     */
+    public Endpoint findEndpoint(FindEndpointOptions options) {
+        return one("find_endpoint", given(), options, Endpoint::new);
     }
 
     /**
@@ -1017,6 +1079,29 @@ abstract class Methods {
     }
 
     /**
+     * Delete a branch for good and make it anew from its source. Its hosts are new ones.
+     *
+     * @param name the name
+     * @param confirm the confirm
+     * @return what the service says
+     */
+    public Branch resetBranch(String name, String confirm) {
+        return resetBranch(name, confirm, null);
+    }
+
+    /**
+     * Delete a branch for good and make it anew from its source. Its hosts are new ones.
+     *
+     * @param name the name
+     * @param confirm the confirm
+     * @param options what else; null for nothing
+     * @return what the service says
+     */
+    public Branch resetBranch(String name, String confirm, CallOptions options) {
+        return one("reset_branch", given("name", name, "confirm", confirm), options, Branch::new);
+    }
+
+    /**
      * Read the native password of a role. Since 0.156.0 of the SDK; of no published stage.
      *
      * @param name {@code projects/{project_id}/branches/{branch_id}/roles/{role_id}}
@@ -1299,5 +1384,45 @@ abstract class Methods {
                 given("name", name, "snapshot_schedule", snapshotSchedule),
                 options,
                 SnapshotSchedule::new);
+    }
+
+    /**
+     * Wait until a login works, by logging in.
+     *
+     * @return what the service says
+     */
+    public Login waitForLogin() {
+        return waitForLogin(null);
+    }
+
+    /**
+     * Wait until a login works, by logging in.
+     *
+     * @param options what else; null for nothing
+     * @return what the service says
+     */
+    public Login waitForLogin(WaitForLoginOptions options) {
+        return one("wait_for_login", given(), options, Login::new);
+    }
+
+    /**
+     * Wait until a synced table has its rows.
+     *
+     * @param name the name
+     * @return what the service says
+     */
+    public SyncedTable waitSyncedTable(String name) {
+        return waitSyncedTable(name, null);
+    }
+
+    /**
+     * Wait until a synced table has its rows.
+     *
+     * @param name the name
+     * @param options what else; null for nothing
+     * @return what the service says
+     */
+    public SyncedTable waitSyncedTable(String name, CallOptions options) {
+        return one("wait_synced_table", given("name", name), options, SyncedTable::new);
     }
 }
