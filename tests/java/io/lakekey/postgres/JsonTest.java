@@ -68,7 +68,8 @@ class JsonTest {
             if (expected != null && expected.isObject()) {
                 good++;
                 String read = JACKSON.writeValueAsString(Json.object(damaged));
-                assertEquals(expected, JACKSON.readTree(read), damaged);
+                // Both once more through a text, which settles how a number is kept.
+                assertEquals(JACKSON.readTree(JACKSON.writeValueAsString(expected)), JACKSON.readTree(read), damaged);
             }
         }
         assertFalse(good < 1000, "some are still JSON: " + good);
