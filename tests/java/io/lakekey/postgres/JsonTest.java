@@ -3,6 +3,7 @@ package io.lakekey.postgres;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
@@ -67,12 +68,18 @@ class JsonTest {
             }
             if (expected != null && expected.isObject()) {
                 good++;
-                String read = JACKSON.writeValueAsString(Json.object(damaged));
-                // Both once more through a text, which settles how a number is kept.
-                assertEquals(JACKSON.readTree(JACKSON.writeValueAsString(expected)), JACKSON.readTree(read), damaged);
+                JsonNode read = JACKSON.valueToTree(Json.object(damaged));
+                assertTrue(expected.equals(JsonTest::compare, read), damaged);
             }
         }
         assertFalse(good < 1000, "some are still JSON: " + good);
+    }
+
+    /** Numbers by their values, in whatever form they are kept. */
+    private static int compare(JsonNode one, JsonNode other) {
+        return one.isNumber() && other.isNumber()
+                ? one.decimalValue().compareTo(other.decimalValue())
+                : one.equals(other) ? 0 : 1;
     }
 
     @Test
