@@ -8,10 +8,9 @@ use lakekey::clock::SystemClock;
 use lakekey::config::Environment;
 use lakekey::credential::Store;
 use lakekey::jitter::SystemDice;
-use lakekey::management::{BranchStatusState, EndpointType, WaitOptions};
+use lakekey::management::{BranchStatusState, EndpointType};
 use lakekey::{Client, ClientOptions, Code};
 use lakekey_emulator::{Emulator, Options};
-use serde_json::Value;
 
 const BRANCH: &str = "projects/emulator/branches/production";
 
