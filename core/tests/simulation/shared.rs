@@ -306,7 +306,7 @@ async fn what_others_could_have_put_there_is_neither_read_nor_followed() {
 }
 
 #[tokio::test]
-async fn a_planted_lock_is_taken_away() {
+async fn a_lock_that_others_put_there_is_taken_away() {
     let (world, place) = (World::new(HOUR, 10), place());
     token(&world, &process(&world, &place)).await;
     let lock = place
