@@ -96,6 +96,13 @@ impl Emulator {
         clean(command).envs(&self.env)
     }
 
+    /// Lets a program use the admin API as well.
+    pub(crate) fn lend_admin<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("LAKEKEY_BENCH_ADMIN_URL", &self.admin_url)
+            .env("LAKEKEY_BENCH_ADMIN_TOKEN", &self.admin_token)
+    }
+
     /// One of the variables that clients need.
     pub(crate) fn variable(&self, name: &str) -> Result<&str> {
         self.env

@@ -5,6 +5,7 @@
 
 mod answers;
 mod computes;
+mod crowd;
 mod handlers;
 mod lakehouse;
 
@@ -98,6 +99,7 @@ pub(crate) async fn serve(listener: TcpListener, desk: Desk) {
             "/_emulator/sources",
             get(lakehouse::sources).post(lakehouse::set_source),
         )
+        .route("/_emulator/crowd", post(crowd::add))
         .route("/_emulator/connections", get(computes::connections))
         .route("/_emulator/connections/kill", post(computes::kill))
         .route("/_emulator/door", post(computes::set_door))

@@ -10,6 +10,7 @@ mod common;
 
 mod branches;
 mod computes;
+mod crowd;
 mod data;
 mod operations;
 mod permissions;

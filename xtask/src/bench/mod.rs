@@ -72,7 +72,11 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
     let bin = binaries
         .to_str()
         .context("the path of the Postgres binaries is no UTF-8")?;
-    let emulator = Emulator::start(&lakekey, &["--pg-bin-dir", bin], &folder)?;
+    let mut arguments = vec!["--pg-bin-dir", bin];
+    for project in ["crowd", "ours", "theirs"] {
+        arguments.extend(["--project", project]);
+    }
+    let emulator = Emulator::start(&lakekey, &arguments, &folder)?;
     let rounds = if options.quick { "3" } else { "15" };
     let bench = Bench {
         repo,
@@ -106,6 +110,13 @@ pub(crate) fn run(repo: &Repo, options: &Options) -> Result<bool> {
         &json!({"action": {"kind": "latency", "ms": 20}}),
     )?;
     rows.extend(bench.script("cold.py")?);
+    bench.emulator.delete("/_emulator/faults")?;
+    rows.extend(bench.script("waits.py")?);
+    bench.emulator.post(
+        "/_emulator/crowd",
+        &json!({"project": "crowd", "branches": 10_000}),
+    )?;
+    rows.extend(bench.script("listing.py")?);
 
     let path = folder.join("report.json");
     let report: Vec<_> = rows.iter().map(Row::json).collect();
@@ -127,7 +138,7 @@ impl Bench<'_> {
         println!("measuring {name}");
         let mut python = self.python.python();
         self.emulator
-            .lend(&mut python)
+            .lend_admin(self.emulator.lend(&mut python))
             .env("PYTHONPATH", &self.package)
             .env_remove("PYTHONDONTWRITEBYTECODE")
             .env("PYTHONPYCACHEPREFIX", self.repo.target("bench/pycache"))
