@@ -8,6 +8,7 @@ mod computes;
 mod crowd;
 mod handlers;
 mod lakehouse;
+mod restore;
 
 use std::sync::{Arc, Weak};
 
@@ -103,6 +104,7 @@ pub(crate) async fn serve(listener: TcpListener, desk: Desk) {
         .route("/_emulator/connections", get(computes::connections))
         .route("/_emulator/connections/kill", post(computes::kill))
         .route("/_emulator/door", post(computes::set_door))
+        .route("/_emulator/restore", post(restore::restore))
         .route("/_emulator/tls", post(computes::set_tls))
         .route("/_emulator/shutdown", post(handlers::shutdown))
         .route("/shutdown", post(handlers::shutdown))

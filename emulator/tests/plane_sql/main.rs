@@ -5,6 +5,7 @@
 mod common;
 
 mod logins;
+mod restore;
 mod tables;
 
 use common::api::{done, get, send};
