@@ -12,9 +12,9 @@ pub(super) fn confirm(what: &str, name: &str) -> Result<(), Stop> {
     if !terminal {
         let error = Error::new(
             Code::ApiArgument,
-            format!("whether {} is to be {what} has to be asked", visible(name)),
+            format!("{} would be {what}, and nobody was asked", visible(name)),
         )
-        .with_hint("This is no terminal, so nobody can be asked: say --yes if it is meant");
+        .with_hint("This is no terminal to ask on: say --yes if it is meant");
         return Err(Stop::Usage(error));
     }
     write!(
