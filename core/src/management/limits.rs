@@ -65,6 +65,8 @@ pub(super) fn doubts(method: &str, arguments: &Object) -> Vec<String> {
     for ids in &limits.ids {
         for name in &ids.arguments {
             let id = arguments.get(name).and_then(Value::as_str);
+            // A project may be given by its name where its id is asked for.
+            let id = id.map(|id| id.strip_prefix("projects/").unwrap_or(id));
             if let Some(id) = id.filter(|id| !ids.fits(id)) {
                 doubts.push(format!(
                     "{name} {:?}: ids begin with a lower-case letter and hold letters, digits and '{}', {} at most",
@@ -154,6 +156,11 @@ mod tests {
             (
                 "create_branch",
                 json!({"branch_id": "ci-42", "branch": {"spec": {"ttl": "3600s"}}}),
+                None,
+            ),
+            (
+                "get_project_permissions",
+                json!({"project_id": "projects/shop"}),
                 None,
             ),
             (

@@ -90,7 +90,9 @@ def test_a_loop_that_is_closed_meanwhile_is_no_trouble(silent: str) -> None:
 
 
 CTRL_C = """
-import sys, lakekey
+import signal, sys, lakekey
+# Whoever runs the tests in the background of a shell has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 client = lakekey.Client(target=sys.argv[2], host=sys.argv[1], token="dapi1")
 print("waiting", flush=True)
 try:
