@@ -9,6 +9,10 @@ use crate::client::client;
 use crate::entry::{Result, enter};
 use crate::text;
 
+/// Room for what one call to the object needs. The frame of the native method itself holds fewer references than there are
+/// counts.
+const REFERENCES: usize = 8;
+
 /// Tells the object of each count, histogram and the skew of the clock by a method of its own.
 #[jni_mangle("io.lakekey.Native")]
 pub extern "system" fn stats<'local>(
@@ -51,38 +55,42 @@ fn count(
     label: Option<&str>,
     value: u64,
 ) -> Result<()> {
-    let name = text::java(env, Some(name))?;
-    let label = text::java(env, label)?;
-    env.call_method(
-        taker,
-        jni_str!("count"),
-        jni_sig!("(Ljava/lang/String;Ljava/lang/String;J)V"),
-        &[
-            JValue::Object(&name),
-            JValue::Object(&label),
-            JValue::Long(value.cast_signed()),
-        ],
-    )?;
-    Ok(())
+    env.with_local_frame(REFERENCES, |env| {
+        let name = text::java(env, Some(name))?;
+        let label = text::java(env, label)?;
+        env.call_method(
+            taker,
+            jni_str!("count"),
+            jni_sig!("(Ljava/lang/String;Ljava/lang/String;J)V"),
+            &[
+                JValue::Object(&name),
+                JValue::Object(&label),
+                JValue::Long(value.cast_signed()),
+            ],
+        )?;
+        Ok(())
+    })
 }
 
 fn histogram(env: &mut Env<'_>, taker: &JObject<'_>, one: &Histogram) -> Result<()> {
-    let name = text::java(env, Some(one.name))?;
-    let bounds = longs(env, one.bounds)?;
-    let counts = longs(env, &one.counts)?;
-    env.call_method(
-        taker,
-        jni_str!("histogram"),
-        jni_sig!("(Ljava/lang/String;[J[JJJ)V"),
-        &[
-            JValue::Object(&name),
-            JValue::Object(&bounds),
-            JValue::Object(&counts),
-            JValue::Long(one.count.cast_signed()),
-            JValue::Long(one.sum.cast_signed()),
-        ],
-    )?;
-    Ok(())
+    env.with_local_frame(REFERENCES, |env| {
+        let name = text::java(env, Some(one.name))?;
+        let bounds = longs(env, one.bounds)?;
+        let counts = longs(env, &one.counts)?;
+        env.call_method(
+            taker,
+            jni_str!("histogram"),
+            jni_sig!("(Ljava/lang/String;[J[JJJ)V"),
+            &[
+                JValue::Object(&name),
+                JValue::Object(&bounds),
+                JValue::Object(&counts),
+                JValue::Long(one.count.cast_signed()),
+                JValue::Long(one.sum.cast_signed()),
+            ],
+        )?;
+        Ok(())
+    })
 }
 
 fn longs<'local>(env: &mut Env<'local>, values: &[u64]) -> Result<JLongArray<'local>> {
