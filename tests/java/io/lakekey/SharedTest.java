@@ -27,7 +27,7 @@ class SharedTest {
                     .build();
             try (LakekeyClient client = LakekeyClient.create(options)) {
                 ConnectParams params = client.connectParams();
-                System.out.println(params.user() + " " + params.host() + " " + params.password().hashCode());
+                System.out.println(params.user() + " " + params.get("host") + " " + params.password().hashCode());
             }
         }
     }
