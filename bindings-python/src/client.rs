@@ -91,6 +91,7 @@ impl Client {
 impl Client {
     #[new]
     #[pyo3(signature = (settings, target=None, timeout=None, product=None, provider=None, user=None, shared_credentials=None))]
+    #[expect(clippy::too_many_arguments, reason = "each is a keyword in Python")]
     fn new(
         py: Python<'_>,
         settings: Vec<(String, String)>,

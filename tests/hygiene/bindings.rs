@@ -54,7 +54,7 @@ fn unguarded(source: &Source) -> Vec<String> {
     for (index, line) in source.text.lines().enumerate() {
         let line = line.trim();
         if line.starts_with("#[napi") {
-            attribute = line.to_owned();
+            line.clone_into(&mut attribute);
         } else if line.starts_with("pub fn ") {
             if !attribute.contains("catch_unwind") {
                 found.push(format!(

@@ -39,12 +39,12 @@ fn table(rows: &[Value]) -> String {
             .collect();
         let name = row["name"].as_str().unwrap_or_default();
         let line = [name, &outcomes.join("; "), &elsewhere.join("; ")].join(" | ");
-        text += &format!("| {line} |\n");
+        text.extend(["| ", &line, " |\n"]);
     }
     text
 }
 
-/// The references `[words](../file) `name`, `name`` whose file or name is not there.
+/// The references, a link to a file and names in it between backticks, whose file or name is not there.
 fn dead_references(text: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let mut dead = Vec::new();
     for part in text.split("](../").skip(1) {

@@ -3,6 +3,7 @@
 //! The machine's own source is compiled here, with loom's synchronisation in place of the standard library's, so what is
 //! proven is the code that ships.
 #![cfg(test)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[allow(dead_code, unreachable_pub, reason = "the tests use a part of it")]
 #[path = "../../../core/src/credential/machine.rs"]
